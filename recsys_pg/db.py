@@ -1,0 +1,133 @@
+"""Engines and connections: database URLs in every usual form, and errors with a remedy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.exc import DBAPIError
+
+from recsys_pg import errors
+
+_BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
+    "RS001": errors.UnknownUserError,
+    "RS002": errors.UnknownItemError,
+    "RS003": errors.UnknownInteractionKindError,
+    "RS010": errors.InvalidArgumentError,
+    "RS011": errors.InvalidVectorError,
+    "RS012": errors.EventConflictError,
+}
+
+_SCHEMA_MISSING = {"42P01", "42883", "3F000"}  # undefined table, function, schema
+
+
+def connection_parameters(url: str) -> dict[str, Any]:
+    """The libpq parameters of a database URL or keyword string.
+
+    Accepts ``postgres://``, ``postgresql://``, ``postgresql+psycopg://``, a unix socket as
+    ``?host=/path``, a service as ``?service=name``, and libpq keywords such as ``host=db dbname=shop``.
+
+    Raises:
+        InvalidArgumentError: libpq cannot read it. The password is not repeated.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    dsn = url.strip()
+    if separator:
+        dialect = scheme.partition("+")[0]
+        if dialect not in ("postgres", "postgresql"):
+            raise errors.InvalidArgumentError(
+                f"The database URL starts with {scheme}://, which is not PostgreSQL.",
+                "Use postgresql://user@host/database.",
+            )
+        dsn = f"postgresql://{rest}"
+    try:
+        parameters = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise errors.InvalidArgumentError(
+            "The database URL cannot be read.",
+            "Use postgresql://user@host/database, with special characters of the password percent-encoded.",
+        ) from error
+    if not parameters:
+        raise errors.InvalidArgumentError(
+            "The database URL is empty.", "Use postgresql://user@host/database."
+        )
+    return dict(parameters)
+
+
+def create_engine(url: str, **options: Any) -> sa.Engine:
+    """A SQLAlchemy engine for a database URL in any form that `connection_parameters` reads.
+
+    ``options`` go to `sqlalchemy.create_engine`.
+    """
+    parameters = connection_parameters(url) | {"application_name": "recsys_pg"}
+    return sa.create_engine("postgresql+psycopg://", connect_args=parameters, **options)
+
+
+def vector_text(embedding: Any) -> str:
+    """A vector as pgvector reads it, for a sequence or array of numbers of shape (384,).
+
+    Raises:
+        InvalidVectorError: not a flat sequence of finite numbers.
+    """
+    try:
+        values = [float(value) for value in embedding]
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidVectorError(
+            f"The embedding is {type(embedding).__name__}, not a flat sequence of numbers.",
+            "Pass one vector of 384 numbers.",
+        ) from error
+    return "[" + ",".join(map(repr, values)) + "]"
+
+
+def translate(error: BaseException) -> errors.RecsysError | None:
+    """The error of recsys_pg that a database error stands for, or None when it is none of ours."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(original, psycopg.Error):
+        return None
+    state = original.sqlstate or ""
+    message = (original.diag.message_primary or str(original)).strip()
+    hint = original.diag.message_hint or ""
+    if state in _BY_SQLSTATE:
+        return _BY_SQLSTATE[state](_sentence(message), _sentence(hint))
+    if state == "25006":
+        return errors.ReadOnlyDatabaseError(
+            _sentence(message), "The database is read-only or a replica: write to the primary."
+        )
+    if state == "42501":
+        return errors.PermissionDeniedError(
+            _sentence(message), "Connect as a role with that right, or grant it: see docs/operations.md."
+        )
+    if state in _SCHEMA_MISSING and "recsys" in message:
+        return errors.SchemaNotReadyError(_sentence(message), "Run: recsys-pg migrate.")
+    if state.startswith(("23", "22")):
+        constraint = original.diag.constraint_name
+        detail = f" (constraint {constraint})" if constraint else ""
+        extra = original.diag.message_detail
+        return errors.InvalidArgumentError(_sentence(message + detail), _sentence(extra or hint))
+    if isinstance(original, psycopg.OperationalError) and (
+        not state or state[:2] in ("08", "28", "3D", "57")
+    ):
+        return errors.DatabaseUnavailableError(
+            _sentence("The database cannot be reached: " + " ".join(str(original).split())),
+            "Check RECSYS_PG_DATABASE_URL, the password and that the server runs.",
+        )
+    return None
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn database errors that `translate` knows into errors of recsys_pg; let others through."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:
+        known = translate(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."

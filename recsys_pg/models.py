@@ -1,0 +1,260 @@
+"""SQLAlchemy models of the tables in schema recsys, for queries and joins with an application's own models.
+
+The migrations create the tables; these classes only map them.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import (
+    REAL,
+    TIMESTAMP,
+    BigInteger,
+    Computed,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from recsys_pg.config import DIMENSIONS
+
+Embedding = npt.NDArray[np.float32]
+
+
+class Base(DeclarativeBase):
+    """Declarative base of recsys_pg's own tables."""
+
+    metadata = MetaData(
+        schema="recsys",
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_name)s_key",
+        },
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: Text,
+        int: BigInteger,
+        float: Double,
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+        UUID: Uuid,
+    }
+
+
+def _now() -> Any:
+    return mapped_column(server_default=text("now()"))
+
+
+class Model(Base):
+    """An embedding model or a trained item graph; at most one of each purpose is active."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index("models_active_purpose_idx", "purpose", unique=True, postgresql_where=text("is_active")),
+        Index(
+            "models_embedding_name_idx",
+            "name",
+            "revision",
+            unique=True,
+            postgresql_where=text("purpose = 'embedding'::text"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    purpose: Mapped[str]
+    name: Mapped[str]
+    revision: Mapped[str]
+    parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    center: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    is_active: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = _now()
+
+
+class Item(Base):
+    """A thing that can be recommended."""
+
+    __tablename__ = "items"
+    __table_args__ = (
+        UniqueConstraint("external_id"),
+        Index("items_category_idx", "category"),
+        Index("items_tags_idx", "tags", postgresql_using="gin"),
+        Index(
+            "items_attributes_idx",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        Index(
+            "items_embedding_idx",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "vector_cosine_ops"},
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    external_id: Mapped[str | None]
+    title: Mapped[str]
+    description: Mapped[str | None]
+    category: Mapped[str | None]
+    tags: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    price: Mapped[Decimal | None] = mapped_column(Numeric)
+    in_stock: Mapped[bool] = mapped_column(server_default=text("true"))
+    attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime] = _now()
+    updated_at: Mapped[datetime] = _now()
+    content_hash: Mapped[UUID | None] = mapped_column(
+        Computed("recsys.item_content_hash(title, description, category, tags)", persisted=True)
+    )
+    embedding: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
+    embedding_content_hash: Mapped[UUID | None]
+
+
+class User(Base):
+    """A person, or anything else that items are recommended to."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("external_id"),
+        Index(
+            "users_embedding_idx",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "vector_cosine_ops"},
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    external_id: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime] = _now()
+    embedding: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
+
+
+class InteractionKind(Base):
+    """What a kind of interaction means."""
+
+    __tablename__ = "interaction_kinds"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float]
+    value_center: Mapped[float | None]
+    hides_item: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_consumption: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class Interaction(Base):
+    """One thing that a user did with an item. Append-only."""
+
+    __tablename__ = "interactions"
+    __table_args__ = (
+        Index(
+            "interactions_event_id_idx",
+            "event_id",
+            unique=True,
+            postgresql_where=text("event_id IS NOT NULL"),
+        ),
+        Index(
+            "interactions_user_id_occurred_at_idx",
+            "user_id",
+            "occurred_at",
+            "id",
+            postgresql_include=["item_id", "kind", "value"],
+        ),
+        Index("interactions_item_id_idx", "item_id"),
+        Index("interactions_occurred_at_idx", "occurred_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("recsys.users.id", ondelete="CASCADE"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(ForeignKey("recsys.interaction_kinds.kind"))
+    value: Mapped[float | None]
+    event_id: Mapped[str | None]
+    occurred_at: Mapped[datetime] = _now()
+
+
+class ItemPopularity(Base):
+    """Decayed weight of an item's positive interactions, on a scale whose order time does not change."""
+
+    __tablename__ = "item_popularity"
+    __table_args__ = (Index("item_popularity_log2_weight_idx", text("log2_weight DESC"), "item_id"),)
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("recsys.items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    log2_weight: Mapped[float]
+
+
+class ItemNeighbors(Base):
+    """What having liked an item adds to the score of its neighbors, by a trained model."""
+
+    __tablename__ = "item_neighbors"
+    __table_args__ = (
+        PrimaryKeyConstraint("model_id", "item_id"),
+        Index("item_neighbors_item_id_idx", "item_id"),
+    )
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    neighbor_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    weights: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+
+
+class EmbeddingJob(Base):
+    """An item that waits for its vector; one row an item and model."""
+
+    __tablename__ = "embedding_jobs"
+    __table_args__ = (
+        PrimaryKeyConstraint("item_id", "model_id"),
+        Index("embedding_jobs_available_at_idx", "available_at", postgresql_where=text("failed_at IS NULL")),
+    )
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
+    requested_at: Mapped[datetime] = _now()
+    available_at: Mapped[datetime] = _now()
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    lease_token: Mapped[UUID | None]
+    last_error: Mapped[str | None]
+    failed_at: Mapped[datetime | None]
+
+
+class Setting(Base):
+    """A threshold or weight that the SQL functions read."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(JSONB)
+    description: Mapped[str]
+
+
+class ApiObject(Base):
+    """An object that the rebuild of sql/ created."""
+
+    __tablename__ = "api_objects"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]

@@ -1,0 +1,98 @@
+"""The views of recsys_report for Python programs; BI tools read them directly."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from recsys_pg.db import translated_errors
+
+
+@dataclass(frozen=True)
+class EmbeddingStatus:
+    """A row of recsys_report.embedding_status."""
+
+    model: str
+    is_active: bool
+    embedded: int
+    pending: int
+    failed: int
+    oldest_pending_at: datetime | None
+    oldest_pending_seconds: float | None
+
+
+@dataclass(frozen=True)
+class CatalogueCoverage:
+    """The row of recsys_report.catalogue_coverage."""
+
+    items: int
+    items_with_embedding: int
+    items_with_neighbors: int
+    items_with_positive_interactions: int
+    items_by_popularity_only: int
+
+
+@dataclass(frozen=True)
+class ActiveModel:
+    """A row of recsys_report.active_models, without its parameters and metrics."""
+
+    purpose: str
+    name: str
+    revision: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class FailedEmbedding:
+    """A row of recsys_report.failed_embeddings."""
+
+    item_id: int
+    external_id: str | None
+    title: str
+    model: str
+    attempts: int
+    last_error: str | None
+    failed_at: datetime
+
+
+class Reports:
+    """What the report views say now."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def embedding_status(self) -> list[EmbeddingStatus]:
+        """Vectors, waiting and failed jobs of every embedding model, the active one first."""
+        rows = self._select(
+            "model, is_active, embedded, pending, failed, oldest_pending_at, oldest_pending_seconds",
+            "embedding_status order by is_active desc, model",
+        )
+        return [EmbeddingStatus(*row) for row in rows]
+
+    def catalogue_coverage(self) -> CatalogueCoverage:
+        """How much of the catalogue each source of recommendations can reach."""
+        (row,) = self._select(
+            "items, items_with_embedding, items_with_neighbors, items_with_positive_interactions,"
+            " items_by_popularity_only",
+            "catalogue_coverage",
+        )
+        return CatalogueCoverage(*row)
+
+    def active_models(self) -> list[ActiveModel]:
+        """The models that recommendations are made with now."""
+        rows = self._select("purpose, name, revision, created_at", "active_models order by purpose")
+        return [ActiveModel(*row) for row in rows]
+
+    def failed_embeddings(self, limit: int = 100) -> list[FailedEmbedding]:
+        """The latest dead letters."""
+        rows = self._select(
+            "item_id, external_id, title, model, attempts, last_error, failed_at",
+            "failed_embeddings order by failed_at desc limit :limit",
+            limit=limit,
+        )
+        return [FailedEmbedding(*row) for row in rows]
+
+    def _select(self, columns: str, source: str, **parameters: int) -> list[sa.Row[tuple[object, ...]]]:
+        with translated_errors():
+            return list(self._session.execute(sa.text(f"select {columns} from recsys_report.{source}"), parameters))

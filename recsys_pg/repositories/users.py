@@ -1,0 +1,89 @@
+"""People."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from recsys_pg.db import translated_errors
+from recsys_pg.errors import UnknownUserError
+from recsys_pg.models import User
+
+
+class UserRepository:
+    """Users by id or by the application's own key."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, user_id: int) -> User:
+        """The user.
+
+        Raises:
+            UnknownUserError: there is none.
+        """
+        with translated_errors():
+            user = self._session.get(User, user_id)
+        if user is None:
+            raise UnknownUserError(f"User {user_id} does not exist.", "Register users with ensure().")
+        return user
+
+    def by_external_id(self, external_id: str) -> User:
+        """The user with the application's own key.
+
+        Raises:
+            UnknownUserError: there is none.
+        """
+        with translated_errors():
+            user = self._session.scalar(sa.select(User).where(User.external_id == external_id))
+        if user is None:
+            raise UnknownUserError(
+                f"No user has the external_id {external_id!r}.", "Register users with ensure()."
+            )
+        return user
+
+    def ensure(self, external_id: str | None = None, *, user_id: int | None = None) -> int:
+        """The id of the user with this key, who is registered if new.
+
+        Raises:
+            InvalidArgumentError: not exactly one of the two keys is given.
+        """
+        with translated_errors():
+            return int(
+                self._session.execute(
+                    sa.text("select recsys_api.ensure_user(:external_id, :user_id)"),
+                    {"external_id": external_id, "user_id": user_id},
+                ).scalar_one()
+            )
+
+    def set_attributes(self, user_id: int, attributes: Mapping[str, Any]) -> None:
+        """Replace the user's attributes.
+
+        Raises:
+            UnknownUserError: there is no such user.
+        """
+        with translated_errors():
+            found = self._session.execute(
+                sa.update(User).where(User.id == user_id).values(attributes=dict(attributes)).returning(User.id)
+            ).scalar_one_or_none()
+        if found is None:
+            raise UnknownUserError(f"User {user_id} does not exist.", "Register users with ensure().")
+
+    def delete(self, user_id: int) -> None:
+        """Delete the user and everything the user did.
+
+        Raises:
+            UnknownUserError: there is no such user.
+        """
+        with translated_errors():
+            found = self._session.execute(
+                sa.delete(User).where(User.id == user_id).returning(User.id)
+            ).scalar_one_or_none()
+        if found is None:
+            raise UnknownUserError(f"User {user_id} does not exist.", "Nothing had to be deleted.")
+
+    def count(self) -> int:
+        """How many users there are."""
+        with translated_errors():
+            return self._session.scalar(sa.select(sa.func.count()).select_from(User)) or 0

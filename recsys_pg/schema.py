@@ -1,0 +1,335 @@
+"""The database schema: where its SQL lives, how it is installed, upgraded and checked.
+
+State (schema recsys) changes by Alembic migrations; the functions and views (recsys_api, recsys_report) are
+rebuilt from sql/ each time. `migrate` does both in one transaction.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from recsys_pg.db import translated_errors
+from recsys_pg.errors import SchemaNotReadyError, UnsupportedDatabaseError, UpgradeBlockedError
+from recsys_pg.models import Base
+
+STATE_SCHEMA = "recsys"
+API_SCHEMA = "recsys_api"
+REPORT_SCHEMA = "recsys_report"
+SCHEMAS = (STATE_SCHEMA, API_SCHEMA, REPORT_SCHEMA)
+
+MINIMUM_POSTGRES = 16
+MINIMUM_PGVECTOR = (0, 8, 4)
+
+_PACKAGE = Path(__file__).resolve().parent
+_LOCK_KEY = 0x72656373  # "recs": one migration at a time on a database
+_OBJECT = re.compile(r"^\s*create (?:or replace )?(function|view|type) (recsys_(?:api|report)\.\w+)", re.M)
+_DEPENDENT = re.compile(r"^(.+?) depends on ", re.M)
+
+
+def sql_directory() -> Path:
+    """The folder of sql/: inside an installed package, or beside it in a checkout."""
+    return _existing("_sql", "sql")
+
+
+def migrations_directory() -> Path:
+    """The folder of migrations/: inside an installed package, or beside it in a checkout."""
+    return _existing("_migrations", "migrations")
+
+
+def _existing(packaged: str, checkout: str) -> Path:
+    inside = _PACKAGE / packaged
+    return inside if inside.is_dir() else _PACKAGE.parent / checkout
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """One file of sql/: the object that it creates, if any, and its header comment."""
+
+    path: Path
+    text: str
+    kind: str | None
+    name: str | None
+
+    @property
+    def header(self) -> str:
+        """The leading comment lines without their dashes; it is the object's comment in the database."""
+        lines = []
+        for line in self.text.splitlines():
+            if not line.startswith("--"):
+                break
+            lines.append(line[2:].removeprefix(" "))
+        return "\n".join(lines).strip()
+
+
+def sql_files() -> list[SqlFile]:
+    """The files of sql/ in dependency order."""
+    files = []
+    for path in sorted(sql_directory().glob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        match = _OBJECT.search(text)
+        files.append(SqlFile(path, text, match[1] if match else None, match[2] if match else None))
+    return files
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What `migrate` did: the revision before and after (equal when there was nothing to do)."""
+
+    before: str | None
+    after: str
+    objects: int
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration for the migrations of this package."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def migrate(engine: sa.Engine) -> Migrated:
+    """Install or upgrade the schema, in one transaction; safe to repeat and to run from two machines at once.
+
+    Raises:
+        UnsupportedDatabaseError: PostgreSQL or pgvector is too old or missing.
+        UpgradeBlockedError: something built on an object that has to change is in the way.
+        SchemaNotReadyError: the database was migrated by a newer version of recsys_pg.
+        DatabaseUnavailableError, PermissionDeniedError, ReadOnlyDatabaseError: as their names say.
+    """
+    with translated_errors(), engine.begin() as connection:
+        hold_migration_lock(connection)
+        prepare_database(connection)
+        before = _current_revision(connection)
+        _require_known_revision(before)
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        objects = rebuild(connection)
+        return Migrated(before, head_revision(), objects)
+
+
+def head_revision() -> str:
+    """The newest revision of this package's migrations."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    if head is None:
+        raise SchemaNotReadyError(f"No migrations in {migrations_directory()}.", "Reinstall recsys-pg.")
+    return head
+
+
+def hold_migration_lock(connection: sa.Connection) -> None:
+    """Wait until no other migration runs on this database; the lock ends with the transaction."""
+    connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+
+
+def prepare_database(connection: sa.Connection) -> None:
+    """Check PostgreSQL and pgvector, create the extension where it is missing, and the three schemas.
+
+    Raises:
+        UnsupportedDatabaseError: PostgreSQL is older than 16, or pgvector is missing or older than 0.8.4.
+    """
+    version = connection.scalar(sa.text("show server_version"))
+    number = int(connection.scalar(sa.text("show server_version_num")) or 0)
+    if number < MINIMUM_POSTGRES * 10_000:
+        raise UnsupportedDatabaseError(
+            f"The server is PostgreSQL {version}.", f"recsys_pg needs PostgreSQL {MINIMUM_POSTGRES} or later."
+        )
+    installed = connection.scalar(sa.text("select extversion from pg_extension where extname = 'vector'"))
+    available = connection.scalar(
+        sa.text("select default_version from pg_available_extensions where name = 'vector'")
+    )
+    minimum = ".".join(map(str, MINIMUM_PGVECTOR))
+    if installed is None and available is None:
+        raise UnsupportedDatabaseError(
+            "The server has no pgvector.",
+            f"Install pgvector {minimum} or later on it (package postgresql-{number // 10_000}-pgvector, "
+            "or the image pgvector/pgvector).",
+        )
+    if _version_tuple(installed or available) < MINIMUM_PGVECTOR:
+        raise UnsupportedDatabaseError(
+            f"pgvector {installed or available} is older than {minimum}: it has a known vulnerability or corrupts"
+            " HNSW indexes on vacuum.",
+            f"Install pgvector {minimum} or later on the server"
+            + (", then run: alter extension vector update." if installed else "."),
+        )
+    if installed is None:
+        connection.execute(sa.text("create extension vector"))
+    for schema in SCHEMAS:
+        # "create schema if not exists" asks for a right on the database even when the schema exists
+        if connection.scalar(sa.text("select to_regnamespace(:schema)"), {"schema": schema}) is None:
+            connection.execute(sa.text(f"create schema {schema}"))
+
+
+def rebuild(connection: sa.Connection) -> int:
+    """Create every object of sql/ anew, keep what did not change, drop what is gone; returns their number.
+
+    Raises:
+        UpgradeBlockedError: an object has to be dropped that something else was built on.
+    """
+    driver = _driver_connection(connection)
+    files = sql_files()
+    wanted = {file.name: file.kind for file in files if file.name}
+    with driver.cursor() as cursor:
+        cursor.execute(
+            "select quote_ident(n.nspname) from pg_extension e"
+            " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+        )
+        (vector_schema,) = cursor.fetchone() or ("public",)
+        # what "set search_path from current" in the files records: only pgvector's operators need it
+        cursor.execute(f"set local search_path = pg_catalog, {vector_schema}, pg_temp")
+        cursor.execute(
+            f"select name, kind from {STATE_SCHEMA}.api_objects order by kind = 'type', kind = 'function'"
+        )
+        for name, kind in cursor.fetchall():
+            if name not in wanted:
+                _drop(driver, kind, name)
+        for file in files:
+            _create(driver, file)
+        cursor.execute(f"delete from {STATE_SCHEMA}.api_objects")
+        cursor.executemany(
+            f"insert into {STATE_SCHEMA}.api_objects (name, kind) values (%s, %s)", list(wanted.items())
+        )
+        cursor.execute("reset search_path")
+    return len(wanted)
+
+
+def _create(driver: psycopg.Connection[Any], file: SqlFile) -> None:
+    if file.name is None or file.kind is None:
+        driver.execute(file.text.encode())
+        return
+    try:
+        with driver.transaction():
+            driver.execute(file.text.encode())
+            if file.kind == "function" and _overloads(driver, file.name) > 1:
+                raise psycopg.errors.InvalidFunctionDefinition
+    except (psycopg.errors.InvalidFunctionDefinition, psycopg.errors.InvalidTableDefinition):
+        # the arguments or the columns changed, which "create or replace" cannot do
+        _drop(driver, file.kind, file.name)
+        driver.execute(file.text.encode())
+    if file.kind != "type":
+        driver.execute(
+            sql.SQL("comment on {} {} is {}").format(
+                sql.SQL(file.kind), sql.Identifier(*file.name.split(".")), sql.Literal(file.header)
+            )
+        )
+
+
+def _overloads(driver: psycopg.Connection[Any], name: str) -> int:
+    row = driver.execute(
+        "select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        " where n.nspname || '.' || p.proname = %s",
+        (name,),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _drop(driver: psycopg.Connection[Any], kind: str, name: str) -> None:
+    if kind == "function":
+        found = driver.execute(
+            "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+            " where n.nspname || '.' || p.proname = %s",
+            (name,),
+        ).fetchall()
+        targets = [f"function {signature}" for (signature,) in found]
+    else:
+        targets = [f"{kind} if exists {name}"]
+    for target in targets:
+        try:
+            with driver.transaction():
+                driver.execute(f"drop {target} restrict".encode())
+        except psycopg.errors.DependentObjectsStillExist as error:
+            detail = error.diag.message_detail or ""
+            dependents = tuple(dict.fromkeys(_DEPENDENT.findall(detail))) or (detail,)
+            raise UpgradeBlockedError(
+                f"{name} has to change, but {', '.join(dependents)} was built on it; nothing was changed.",
+                "Drop what was built on it, run recsys-pg migrate again, and create it anew.",
+                dependents=dependents,
+            ) from error
+
+
+def _driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"recsys_pg needs a psycopg 3 connection, not {type(driver).__name__}")
+    return driver
+
+
+def _version_tuple(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _current_revision(connection: sa.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table_schema": STATE_SCHEMA})
+    return context.get_current_revision()
+
+
+def _require_known_revision(revision: str | None) -> None:
+    if revision is None:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if revision not in known:
+        raise SchemaNotReadyError(
+            f"The database is at revision {revision}, which this version of recsys_pg does not know.",
+            "Install the version of recsys-pg that migrated it, or a newer one.",
+        )
+
+
+def schema_problems(connection: sa.Connection) -> list[str]:
+    """What keeps the schema from being usable, one sentence each; empty when it is complete and current."""
+    found = set(
+        connection.scalars(
+            sa.text(
+                "select nspname::text from pg_namespace where nspname in ('recsys', 'recsys_api', 'recsys_report')"
+            )
+        )
+    )
+    missing_schemas = [schema for schema in SCHEMAS if schema not in found]
+    if missing_schemas:
+        return [f"Schema {', '.join(missing_schemas)} is missing."]
+    tables = set(
+        connection.scalars(sa.text("select tablename::text from pg_tables where schemaname = 'recsys'"))
+    )
+    problems = []
+    missing = sorted(table.name for table in Base.metadata.tables.values() if table.name not in tables)
+    if missing:
+        problems.append(f"Tables are missing in schema recsys: {', '.join(missing)}.")
+    revision = _current_revision(connection) if "alembic_version" in tables else None
+    if revision != head_revision():
+        problems.append(
+            f"The schema is at revision {revision or 'none'}, this package needs {head_revision()}."
+        )
+    objects = set(
+        connection.scalars(
+            sa.text(
+                "select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+                " where n.nspname = 'recsys_api'"
+                " union select schemaname || '.' || viewname from pg_views where schemaname = 'recsys_report'"
+            )
+        )
+    )
+    gone = sorted(
+        file.name for file in sql_files() if file.name and file.kind != "type" and file.name not in objects
+    )
+    if gone:
+        problems.append(f"Functions or views are missing: {', '.join(gone)}.")
+    return problems
+
+
+def require_schema(connection: sa.Connection) -> None:
+    """Refuse a database whose schema is missing, incomplete or of another version.
+
+    Raises:
+        SchemaNotReadyError: with what is wrong and the remedy.
+    """
+    problems = schema_problems(connection)
+    if problems:
+        raise SchemaNotReadyError(" ".join(problems), "Run: recsys-pg migrate.")

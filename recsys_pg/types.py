@@ -1,0 +1,122 @@
+"""What goes in and what comes out: frozen dataclasses and the names of choices."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+Method: TypeAlias = Literal["hybrid", "item_based", "user_based", "content", "popular"]
+"""How `recommend_for_user` ranks."""
+
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Called with a phase, the work done and the work in all (None when unknown), by whatever takes long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemFilter:
+    """Conditions that an item must meet to be listed; None sets none, all that are given must hold.
+
+    The same as ``recsys_api.item_filter(…)``, which says what each means.
+    """
+
+    categories: tuple[str, ...] | None = None
+    in_stock: bool | None = None
+    min_price: Decimal | float | None = None
+    max_price: Decimal | float | None = None
+    tags: tuple[str, ...] | None = None
+    attributes: Mapping[str, Any] | None = None
+    item_ids: tuple[int, ...] | None = None
+    exclude_item_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class FoundItem:
+    """A row of ``search_items`` or ``popular_items``."""
+
+    rank: int
+    item_id: int
+    external_id: str | None
+    title: str
+    category: str | None
+    price: Decimal | None
+    in_stock: bool
+    score: float
+
+
+@dataclass(frozen=True)
+class Recommendation(FoundItem):
+    """A row of ``recommend_for_user`` or ``recommend_for_items``; reason_item_id is the past item behind."""
+
+    reason: str
+    reason_item_id: int | None
+
+
+@dataclass(frozen=True)
+class SimilarItem(FoundItem):
+    """A row of ``similar_items``; similarity is the cosine of the two embeddings, None without them."""
+
+    reason: str
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class SimilarUser:
+    """A row of ``similar_users``; similarity is the cosine of the taste vectors."""
+
+    rank: int
+    user_id: int
+    external_id: str | None
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """A row of ``explain_recommendation``: a past item, and what it adds to the score."""
+
+    item_id: int
+    title: str
+    weight: float
+    occurred_at: datetime
+    contribution: float
+    graph: float
+    content: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRecord:
+    """An item to write. Without an id the database gives one; external_id is the application's own key."""
+
+    title: str
+    id: int | None = None
+    external_id: str | None = None
+    description: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    price: Decimal | None = None
+    in_stock: bool = True
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRecord:
+    """A user to write. Without an id the database gives one; external_id is the application's own key."""
+
+    id: int | None = None
+    external_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionRecord:
+    """Something that a user did with an item, each named by its id or by its external_id."""
+
+    kind: str
+    occurred_at: datetime | None = None
+    user_id: int | None = None
+    user_external_id: str | None = None
+    item_id: int | None = None
+    item_external_id: str | None = None
+    value: float | None = None
+    event_id: str | None = None

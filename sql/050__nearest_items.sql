@@ -1,0 +1,63 @@
+-- Private. The k items that pass a filter and whose embeddings are nearest to a query vector, by cosine
+-- distance, nearest first. Fewer than k only when fewer embedded items pass.
+--
+-- Strategy: the nearest items are looked up without the filter and cut by it; if k pass, they are the answer.
+-- Otherwise, if few items pass the filter, they are all compared (exact). Otherwise the index is walked
+-- further under the filter, unless none of the nearest passed, and whenever that gives fewer than k, exact.
+-- Settings: search.ef_search, search.exact_limit.
+create or replace function recsys_api._nearest_items(query vector, k integer, filter recsys_api.filter)
+returns table (item_id bigint, distance double precision)
+language plpgsql stable
+set search_path from current
+set jit = off
+as $$
+declare
+    conditions     text := recsys_api._filter_conditions(filter);
+    probe          integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 4 * k));
+    exact_limit    integer := recsys_api._setting('search.exact_limit')::integer;
+    ef_search      text := coalesce(current_setting('hnsw.ef_search', true), '40');
+    iterative_scan text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
+    ids            bigint[];
+    distances      double precision[];
+    passing        integer;
+begin
+    perform set_config('hnsw.ef_search', probe::text, true);
+    execute format(
+        'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
+         from (select i.id, i.distance
+               from (select i.*, i.embedding <=> $2 as distance
+                     from recsys.items i order by i.embedding <=> $2 limit %s) i
+               where true %s order by i.distance, i.id limit %s) n', probe, conditions, k)
+    into ids, distances using filter, query;
+
+    if coalesce(cardinality(ids), 0) < k then
+        execute format(
+            'select count(*) from (select from recsys.items i where i.embedding is not null %s limit %s) n',
+            conditions, exact_limit + 1)
+        into passing using filter;
+
+        if ids is not null and passing > exact_limit then
+            perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+            execute format(
+                'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
+                 from (select i.id, i.distance
+                       from (select i.id, i.embedding <=> $2 as distance
+                             from recsys.items i where true %s order by i.embedding <=> $2 limit %s) i
+                       order by i.distance, i.id limit %s) n', conditions, 4 * k, k)
+            into ids, distances using filter, query;
+            perform set_config('hnsw.iterative_scan', iterative_scan, true);
+        end if;
+
+        if passing <= exact_limit or coalesce(cardinality(ids), 0) < k then
+            execute format(
+                'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
+                 from (select i.id, (i.embedding <=> $2) + 0 as distance
+                       from recsys.items i where i.embedding is not null %s
+                       order by (i.embedding <=> $2) + 0, i.id limit %s) n', conditions, k)
+            into ids, distances using filter, query;
+        end if;
+    end if;
+    perform set_config('hnsw.ef_search', ef_search, true);
+
+    return query select r.id, r.d from unnest(ids, distances) with ordinality r (id, d, position) order by r.position;
+end $$;

@@ -1,0 +1,38 @@
+-- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score.
+--   graph    weight * edge weight of the active item graph
+--   content  setting hybrid.content_weight * the past item's share of the cosine between taste and target
+create or replace function recsys_api._contributions(
+    item_ids bigint[], weights double precision[], target_item_ids bigint[])
+returns table (target_item_id bigint, item_id bigint, graph double precision, content double precision)
+language sql stable
+set search_path from current
+as $$
+    with center as materialized (
+        select m.center from recsys.models m where m.purpose = 'embedding' and m.is_active
+    ),
+    history as materialized (
+        select h.item_id, h.weight, n.neighbor_ids, n.weights,
+            case when c.center is null then i.embedding else i.embedding - c.center end as vector
+        from unnest(item_ids, weights) h (item_id, weight)
+        left join center c on true
+        left join recsys.items i on i.id = h.item_id
+        left join recsys.models m on m.purpose = 'neighbors' and m.is_active
+        left join recsys.item_neighbors n on n.model_id = m.id and n.item_id = h.item_id
+        where h.weight <> 0
+    ),
+    targets as materialized (
+        select i.id, case when c.center is null then i.embedding else i.embedding - c.center end as vector
+        from recsys.items i left join center c on true
+        where i.id = any (target_item_ids)
+    ),
+    taste as materialized (
+        select recsys_api._setting('hybrid.content_weight')
+            / nullif(vector_norm(sum(array_fill(g.weight::real, array[384])::vector * g.total)), 0) as scale
+        from (select h.weight, sum(h.vector) as total from history h where h.vector is not null group by h.weight) g
+        where 0 < any (weights)
+    )
+    select t.id, h.item_id,
+        h.weight * coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0),
+        coalesce(s.scale * h.weight * -(h.vector <#> t.vector), 0)
+    from targets t cross join history h left join taste s on true
+$$;

@@ -1,0 +1,142 @@
+-- Private. The one ranking behind recommend_for_user, recommend_for_items and similar_items: from what is known of
+-- somebody (past items and what each says, -1 … 1) to n ranked items that pass the filter, filled up by popularity.
+--
+--   hybrid      graph score + hybrid.content_weight * content score, over the best of the item graph and the
+--               nearest by content
+--   item_based  graph score: sum over the past items of weight * edge weight
+--   user_based  what the users with the nearest tastes liked
+--   content     cosine between the taste vector and the item's embedding, both without the catalogue's mean
+--   popular     no personal part
+-- Nothing positive in the past: popular items, those near what was disliked last.
+create or replace function recsys_api._recommend(
+    history_ids      bigint[],
+    history_weights  double precision[],
+    n                integer,
+    filter           recsys_api.filter,
+    diversity        double precision,
+    method           text,
+    user_id          bigint
+)
+returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint)
+language plpgsql stable
+set search_path from current
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    conditions      text := recsys_api._filter_conditions(filter);
+    content_weight  double precision := recsys_api._setting('hybrid.content_weight');
+    pool            integer := case when diversity > 0 then least(1000, greatest(100, 5 * n)) else n end;
+    taste           vector;
+    center_score    double precision := 0;
+    candidates      text;
+    ids             bigint[] := '{}';
+    scores          double precision[] := '{}';
+    supporters      integer[];
+    personal        integer;
+    filler          bigint[];
+begin
+    if method is null or method not in ('hybrid', 'item_based', 'user_based', 'content', 'popular') then
+        raise exception using errcode = 'RS010',
+            message = format('method is %s', coalesce(quote_literal(left(method, 100)), 'NULL')),
+            hint = 'Pass hybrid, item_based, user_based, content or popular.';
+    end if;
+    if diversity is null or not diversity between 0 and 1 then
+        raise exception using errcode = 'RS010',
+            message = format('diversity is %s, not between 0 and 1', coalesce(diversity::text, 'NULL')),
+            hint = '0 ranks by score alone, 1 by difference alone.';
+    end if;
+
+    if method <> 'popular' and 0 < any (history_weights) then
+        if method <> 'item_based' then
+            taste := recsys_api._taste(history_ids, history_weights);
+            center_score := coalesce((select -(m.center <#> taste) from recsys.models m
+                where m.purpose = 'embedding' and m.is_active), 0);
+        end if;
+        candidates := case
+            when method = 'user_based' then
+                'select s.item_id, s.score, s.users from recsys_api._user_based_scores($2, $7) s'
+            when method = 'content' and taste is not null then
+                'select s.item_id, 1 - s.distance - $6, null::integer
+                 from recsys_api._nearest_items($2, least(1000, $8), $1) s'
+            when method in ('hybrid', 'item_based') then format(
+                'select c.item_id, coalesce(g.score, 0) %s, null::integer
+                 from (select g.item_id from (select g.item_id from graph g where g.score > 0
+                                              order by g.score desc, g.item_id limit 2000) g
+                       %s) c
+                 left join graph g on g.item_id = c.item_id
+                 join recsys.items i on i.id = c.item_id',
+                case when taste is not null then '+ $5 * coalesce(-(i.embedding <#> $2) - $6, 0)' end,
+                case when taste is not null then
+                    'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(100, 2 * $8)), $1) s'
+                end)
+        end;
+    end if;
+
+    if candidates is not null then
+        execute format(
+            'with graph as materialized (select s.item_id, s.score from recsys_api._graph_scores($3, $4) s),
+                  candidates (item_id, score, supporters) as (%s)
+             select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
+                 array_agg(r.supporters order by r.score desc, r.id)
+             from (select i.id, c.score, c.supporters
+                   from candidates c join recsys.items i on i.id = c.item_id
+                   where true %s order by c.score desc, i.id limit $8) r', candidates, conditions)
+        into ids, scores, supporters
+        using filter, taste, history_ids, history_weights, content_weight, center_score, user_id, pool;
+    elsif method <> 'popular' and cardinality(history_ids) > 0 then
+        select array_agg(r.id order by r.position), array_agg(r.score order by r.position)
+        into ids, scores
+        from (
+            select p.item_id as id, coalesce(g.score, 0) as score,
+                row_number() over (order by least(coalesce(g.score, 0), 0) desc, p.position) as position
+            from recsys_api._popular_items(least(1000, greatest(200, pool)), filter) with ordinality
+                p (item_id, popularity, position)
+            left join recsys_api._graph_scores(history_ids, history_weights) g on g.item_id = p.item_id
+            order by position limit pool
+        ) r;
+    end if;
+    ids := coalesce(ids, '{}');
+    scores := coalesce(scores, '{}');
+    personal := case when candidates is null then 0 else cardinality(ids) end;
+
+    if cardinality(ids) < pool then
+        select array_agg(p.item_id order by p.position) into filler
+        from recsys_api._popular_items(pool - cardinality(ids), recsys_api._exclude(filter, ids)) with ordinality
+            p (item_id, popularity, position);
+        ids := ids || filler;
+        scores := scores || array_fill(0::double precision, array[coalesce(cardinality(filler), 0)]);
+    end if;
+
+    return query
+    with chosen as materialized (
+        select d.position, d.item_id, c.score, c.position as original_position
+        from unnest(case when diversity > 0 then recsys_api._diversify(ids, scores, n, diversity) else ids[:n] end)
+            with ordinality d (item_id, position)
+        join unnest(ids, scores) with ordinality c (item_id, score, position) on c.item_id = d.item_id
+    ),
+    causes as materialized (
+        select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
+        from recsys_api._contributions(history_ids, history_weights,
+            (select array_agg(h.item_id) from chosen h where h.original_position <= personal)) c
+        cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
+            else c.graph + c.content end as share) s
+        where method <> 'user_based' and s.share > 0
+        order by c.target_item_id, s.share desc, c.item_id
+    )
+    select c.position, c.item_id, c.score,
+        case
+            when method = 'user_based' and c.original_position <= personal then format(
+                'liked by %s of the users with the nearest taste', supporters[c.original_position])
+            when b.item_id is not null and method <> 'content' and b.by_graph then
+                format('liked by people who liked "%s"', left(t.title, 100))
+            when b.item_id is not null then format('similar to "%s"', left(t.title, 100))
+            when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'
+            else 'new'
+        end,
+        b.item_id
+    from chosen c
+    left join causes b on b.target_item_id = c.item_id
+    left join recsys.items t on t.id = b.item_id
+    order by c.position;
+end $$;
