@@ -12,14 +12,16 @@ set search_path from current
 set jit = off
 as $$
 declare
-    conditions     text := recsys_api._filter_conditions(filter);
-    probe          integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 4 * k));
-    exact_limit    integer := recsys_api._setting('search.exact_limit')::integer;
-    ef_search      text := coalesce(current_setting('hnsw.ef_search', true), '40');
-    iterative_scan text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
-    ids            bigint[];
-    distances      double precision[];
-    passing        integer;
+    conditions      text := recsys_api._filter_conditions(filter);
+    probe           integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 4 * k));
+    exact_limit     integer := recsys_api._setting('search.exact_limit')::integer;
+    ef_search       text := coalesce(current_setting('hnsw.ef_search', true), '40');
+    iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
+    ids             bigint[];
+    distances       double precision[];
+    passing         integer;
+    exact_ids       bigint[];
+    exact_distances double precision[];
 begin
     perform set_config('hnsw.ef_search', probe::text, true);
     execute format(
@@ -31,12 +33,17 @@ begin
     into ids, distances using filter, query;
 
     if coalesce(cardinality(ids), 0) < k then
+        -- one pass both counts, up to the limit, and gives the exact answer if the limit is not reached
         execute format(
-            'select count(*) from (select from recsys.items i where i.embedding is not null %s limit %s) n',
-            conditions, exact_limit + 1)
-        into passing using filter;
+            'with passing as materialized (
+                 select i.id, (i.embedding <=> $2) + 0 as distance
+                 from recsys.items i where i.embedding is not null %s limit %s)
+             select (select count(*) from passing), array_agg(n.id order by n.distance, n.id),
+                 array_agg(n.distance order by n.distance, n.id)
+             from (select * from passing p order by p.distance, p.id limit %s) n', conditions, exact_limit + 1, k)
+        into passing, exact_ids, exact_distances using filter, query;
 
-        if ids is not null and passing > exact_limit then
+        if passing > exact_limit and ids is not null then
             perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
             execute format(
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
@@ -48,7 +55,10 @@ begin
             perform set_config('hnsw.iterative_scan', iterative_scan, true);
         end if;
 
-        if passing <= exact_limit or coalesce(cardinality(ids), 0) < k then
+        if passing <= exact_limit then
+            ids := exact_ids;
+            distances := exact_distances;
+        elsif coalesce(cardinality(ids), 0) < k then
             execute format(
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
                  from (select i.id, (i.embedding <=> $2) + 0 as distance

@@ -37,7 +37,12 @@ def _start_server(version: int, tmp_path_factory: pytest.TempPathFactory) -> Ite
             yield container.get_connection_url()
     else:
         data_dir = tmp_path_factory.mktemp(f"pg{version}") / "data"
-        yield embedded.start(data_dir, postgres_version=version, on_exit="delete").url
+        server_url = embedded.start(data_dir, postgres_version=version, on_exit="delete").url
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"alter system set {setting} = off")  # nothing here outlives the tests
+            connection.execute("select pg_reload_conf()")
+        yield server_url
 
 
 @pytest.fixture(scope="session")
