@@ -2,8 +2,9 @@
 -- distance, nearest first. Fewer than k only when fewer embedded items pass.
 --
 -- Strategy: the nearest items are looked up without the filter and cut by it; if k pass, they are the answer.
--- Otherwise, if few items pass the filter, they are all compared (exact). Otherwise the index is walked
--- further under the filter, unless none of the nearest passed, and whenever that gives fewer than k, exact.
+-- Otherwise, if few items pass the filter, they are all compared (exact). Otherwise the index is walked further
+-- under the filter; unless the filter passes rarely near the query (it is against the query), where that would
+-- miss the nearest, and whenever it gives fewer than k: then all are compared.
 -- Settings: search.ef_search, search.exact_limit.
 create or replace function recsys_api._nearest_items(query vector, k integer, filter recsys_api.filter)
 returns table (item_id bigint, distance double precision)
@@ -19,7 +20,9 @@ declare
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
     ids             bigint[];
     distances       double precision[];
+    items           real := (select c.reltuples from pg_class c where c.oid = 'recsys.items'::regclass);
     passing         integer;
+    along_index     boolean;
     exact_ids       bigint[];
     exact_distances double precision[];
 begin
@@ -43,7 +46,10 @@ begin
              from (select * from passing p order by p.distance, p.id limit %s) n', conditions, exact_limit + 1, k)
         into passing, exact_ids, exact_distances using filter, query;
 
-        if passing > exact_limit and ids is not null then
+        -- walking the index under the filter finds the nearest only if the filter is not against the query: if it
+        -- passes near the query about as often as elsewhere, where at least exact_limit of all items pass
+        along_index := 2 * coalesce(cardinality(ids), 0) * greatest(items, 1) > probe * exact_limit;
+        if passing > exact_limit and along_index then
             perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
             execute format(
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
@@ -58,7 +64,7 @@ begin
         if passing <= exact_limit then
             ids := exact_ids;
             distances := exact_distances;
-        elsif coalesce(cardinality(ids), 0) < k then
+        elsif not along_index or coalesce(cardinality(ids), 0) < k then
             execute format(
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
                  from (select i.id, (i.embedding <=> $2) + 0 as distance
