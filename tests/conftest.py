@@ -6,6 +6,7 @@ Tests get a clone of a migrated template database, so that each starts clean.
 """
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ POSTGRES_VERSIONS = (18, 16)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def _start_server(version: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _start_server(version: int) -> Iterator[str]:
     url = os.environ.get("RECSYS_PG_TEST_DATABASE_URL")
     if url:
         with psycopg.connect(**db.connection_parameters(url)) as connection:
@@ -36,7 +37,8 @@ def _start_server(version: int, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with PostgresContainer(f"pgvector/pgvector:pg{version}", driver=None) as container:
             yield container.get_connection_url()
     else:
-        data_dir = tmp_path_factory.mktemp(f"pg{version}") / "data"
+        # not below pytest's folder, which every pytest that starts closes to the server's own user
+        data_dir = Path(tempfile.mkdtemp(prefix="recsys_pg_test_"))
         server_url = embedded.start(data_dir, postgres_version=version, on_exit="delete").url
         with psycopg.connect(server_url, autocommit=True) as connection:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -46,15 +48,15 @@ def _start_server(version: int, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A server of the newest supported PostgreSQL."""
-    yield from _start_server(POSTGRES_VERSIONS[0], tmp_path_factory)
+    yield from _start_server(POSTGRES_VERSIONS[0])
 
 
 @pytest.fixture(scope="session")
-def old_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def old_server_url() -> Iterator[str]:
     """A server of the oldest supported PostgreSQL."""
-    yield from _start_server(POSTGRES_VERSIONS[-1], tmp_path_factory)
+    yield from _start_server(POSTGRES_VERSIONS[-1])
 
 
 def database_url(server: str, name: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from importlib import resources
 from typing import Any
@@ -11,9 +12,14 @@ from recsys_pg.types import ItemRecord
 
 
 def described_films() -> list[dict[str, Any]]:
-    """The records of films.jsonl: descriptions of rated films, and films that nobody in the data has rated."""
+    """The records of films.jsonl: descriptions of rated films, and films that nobody has rated."""
     text = resources.files("recsys_pg.demo").joinpath("films.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+def is_demo_item(external_id: str | None) -> bool:
+    """Whether an item is one of the demo's, by its key."""
+    return external_id is not None and (external_id.isdigit() or external_id.startswith("film-"))
 
 
 def offer(key: str, year: int | None) -> tuple[Decimal, bool]:
@@ -35,16 +41,7 @@ def with_descriptions_and_offers(films: Iterator[ItemRecord]) -> Iterator[ItemRe
         key = film.external_id or ""
         year = film.attributes.get("year")
         price, in_stock = offer(key, int(year) if year else None)
-        yield ItemRecord(
-            external_id=key,
-            title=film.title,
-            description=descriptions.get(key),
-            category=film.category,
-            tags=film.tags,
-            price=price,
-            in_stock=in_stock,
-            attributes=film.attributes,
-        )
+        yield replace(film, description=descriptions.get(key), price=price, in_stock=in_stock)
     for film in written:
         if film["item_id"] is None:
             price, in_stock = offer(film["external_id"], film["year"])

@@ -1,4 +1,4 @@
-"""Where the demo's ratings come from: the example data set inside the recbole wheel on the package registry."""
+"""Where the demo's ratings come from: the example data inside the recbole wheel on the package registry."""
 
 import subprocess
 import sys
@@ -7,8 +7,6 @@ from pathlib import Path
 from recsys_pg.errors import MissingDependencyError
 
 WHEEL = "recbole-1.2.1-py3-none-any.whl"
-FOLDER = "recbole/dataset_example/ml-100k"
-"""The folder of MovieLens 100k inside the wheel, as RecBole atomic files."""
 
 
 def movielens_wheel(cache: Path) -> Path:
@@ -25,9 +23,9 @@ def movielens_wheel(cache: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache)]
     result = subprocess.run([*command, f"{name}=={version}"], capture_output=True, text=True, check=False)  # noqa: S603
     if result.returncode or not wheel.exists():
-        reason = (result.stderr or result.stdout).strip().splitlines()
+        output = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
         raise MissingDependencyError(
-            f"MovieLens 100k, which the {name} wheel contains, cannot be downloaded: {(reason or ['no output'])[-1]}",
+            f"MovieLens 100k, which is in the {name} wheel, cannot be downloaded: {output[-1]}",
             f"Make the package registry reachable for pip, or put {WHEEL} into {cache}.",
         )
     return wheel

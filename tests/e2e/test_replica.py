@@ -2,8 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ QUERIES = (
     "select * from recsys_api.recommend_for_user(recsys_api.user_id('anna'), n => 5)",
     "select * from recsys_api.recommend_for_user(recsys_api.user_id('anna'), diversity => 0.5)",
     "select * from recsys_api.recommend_for_user(recsys_api.user_id('anna'), method => 'user_based')",
-    "select * from recsys_api.recommend_for_items(array[2, 3], filter => recsys_api.item_filter(in_stock => true))",
+    "select * from recsys_api.recommend_for_items(array[2, 3], 8, recsys_api.item_filter(in_stock => true))",
     "select * from recsys_api.similar_items(1)",
     "select * from recsys_api.search_items((select embedding from recsys.items where id = 3), n => 4)",
     "select * from recsys_api.popular_items()",
@@ -36,11 +37,12 @@ select recsys_api.refresh_popularity(), recsys_api.refresh_tastes();
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def servers() -> tuple[str, str]:
     """URLs of a primary with a small catalogue and of its hot standby, as role recsys_app."""
     if os.environ.get("RECSYS_PG_TEST_DATABASE_URL") or os.environ.get("TEST_POSTGRES"):
         pytest.skip("a standby is made of the embedded server only")
-    folder = tmp_path_factory.mktemp("replica")
+    # not below pytest's folder, which every pytest that starts closes to the server's own user
+    folder = Path(tempfile.mkdtemp(prefix="recsys_pg_test_"))
     primary = embedded.start(folder / "primary", on_exit="delete")
     schema.migrate(db.create_engine(primary.url, poolclass=sa.NullPool))
     with psycopg.connect(primary.url, autocommit=True) as connection:
@@ -67,7 +69,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     subprocess.run([str(part) for part in command], cwd=standby_folder, check=True, **as_owner)
     (standby_folder / "data" / ".s.PGSQL.5432.lock").unlink(missing_ok=True)  # the primary's, copied along
     standby = embedded.start(standby_folder / "data", on_exit="delete")
-    yield _as_app(primary.url), _as_app(standby.url)
+    return _as_app(primary.url), _as_app(standby.url)
 
 
 def _as_app(url: str) -> str:

