@@ -5,5 +5,6 @@ language sql immutable parallel safe
 set search_path from current
 as $$
     select row((filter).categories, (filter).in_stock, (filter).min_price, (filter).max_price, (filter).tags,
-        (filter).attributes, (filter).item_ids, (filter).exclude_item_ids || item_ids)::recsys_api.filter
+        (filter).attributes, (filter).item_ids,
+        coalesce((filter).exclude_item_ids, '{}') || coalesce(item_ids, '{}'))::recsys_api.filter
 $$;

@@ -26,6 +26,10 @@ as $$
 declare
     conditions      text := recsys_api._filter_conditions(filter);
     content_weight  double precision := recsys_api._setting('hybrid.content_weight');
+    -- a filter takes its share of them
+    graph_limit     integer := case
+        when filter is distinct from recsys_api._exclude(null, (filter).exclude_item_ids) then 2000
+        else greatest(200, 10 * n) end;
     pool            integer := case when diversity > 0 then least(1000, greatest(100, 5 * n)) else n end;
     taste           vector;
     center_score    double precision := 0;
@@ -61,12 +65,14 @@ begin
                  from recsys_api._nearest_items($2, least(1000, $8), $1) s'
             when method in ('hybrid', 'item_based') then format(
                 'select c.item_id, coalesce(g.score, 0) %s, null::integer
-                 from (select g.item_id from (select g.item_id from graph g where g.score > 0
-                                              order by g.score desc, g.item_id limit 2000) g
+                 from (select g.item_id from (select g.item_id from graph g
+                                              where g.score > 0 and g.item_id <> all (($1).exclude_item_ids)
+                                              order by g.score desc, g.item_id limit %s) g
                        %s) c
                  left join graph g on g.item_id = c.item_id
                  join recsys.items i on i.id = c.item_id',
                 case when taste is not null then '+ $5 * coalesce(-(i.embedding <#> $2) - $6, 0)' end,
+                graph_limit,
                 case when taste is not null then
                     'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(100, 2 * $8)), $1) s'
                 end)
