@@ -23,6 +23,8 @@ def run(connection: Connection) -> None:
         include_name=include_name,
         version_table_schema=STATE_SCHEMA,
         transaction_per_migration=False,
+        # the comments are the migrations' own; the models have docstrings
+        autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.comments"],
     )
     context.run_migrations()
 

@@ -1,0 +1,59 @@
+# `make demo` and `make test` are all that a newcomer needs; `make` alone lists the rest.
+#   PYTHON=python3.12    the interpreter that .venv is made with
+#   PIP_EXTRA='…'        more options for pip install, such as another index (CONTRIBUTING.md says when)
+
+PYTHON ?= python3
+PIP_EXTRA ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format docs bench-import bench-methods clean
+
+help:  ## list the targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## recommend films from MovieLens 100k, on an embedded PostgreSQL or RECSYS_PG_DATABASE_URL
+	@$(BIN)/recsys-pg demo
+
+# The tests create and drop databases of their own on the server; the one that the URL names is not touched.
+# All tests of a file run in one process, so that what they share is built once.
+test: $(INSTALLED)  ## run all tests, on an embedded PostgreSQL or the server of RECSYS_PG_DATABASE_URL
+	@RECSYS_PG_TEST_DATABASE_URL="$${RECSYS_PG_TEST_DATABASE_URL-$$RECSYS_PG_DATABASE_URL}" \
+	  $(BIN)/pytest -n 2 --dist loadfile
+
+check: lint  ## all that must hold before a commit but the tests: lint, and types by mypy
+	@$(BIN)/mypy
+
+lint: $(INSTALLED)  ## style, formatting and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
+
+format: $(INSTALLED)  ## fix what ruff can fix, and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: $(INSTALLED)  ## write docs/sql-api.md anew from the functions' comments
+	@$(BIN)/python docs/generate_sql_api.py
+
+bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare binary COPY
+	@$(BIN)/python benchmarks/import_speed.py
+
+bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLens 100k
+	@$(BIN)/python benchmarks/methods.py
+
+clean:  ## remove .venv and everything else that make and the tools wrote here
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "recsys-pg needs Python 3.11 or later, and $(PYTHON) is not. Name one: make PYTHON=python3.12 …" >&2; \
+	  exit 1; }
+	@echo "Installing into .venv (the first time takes a minute or two) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check \
+	  --constraint constraints.txt $(PIP_EXTRA) --editable '.[dev]'
+	@touch $@
