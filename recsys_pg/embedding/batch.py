@@ -1,0 +1,90 @@
+"""One claimed batch: embed its texts, write the vectors, and find the text at fault when that fails."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from recsys_pg.embedding.embedder import TextEmbedder, check_vectors
+from recsys_pg.embedding.queue import Job, JobQueue, Settled
+
+logger = logging.getLogger("recsys_pg.embedding")
+
+_MAX_ERROR_LENGTH = 2_000
+_NOT_ABOUT_ROWS = ("25", "3F", "42")  # read-only, schema missing, privilege or table missing
+
+
+def embed_batch(
+    queue: JobQueue, embedder: TextEmbedder, jobs: Sequence[Job], stop: threading.Event
+) -> Counter[str]:
+    """Settle claimed jobs by a vector, an error or a release; counts them by the fields of `WorkerReport`.
+
+    A batch that the model fails on, or whose vectors the database refuses, is halved until the fault is
+    alone, so a text that cannot be embedded costs its batch about one more pass. Once ``stop`` is set, what
+    is not in the model yet is released.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away or unfit; the jobs not yet settled are still held.
+    """
+    empty = [job for job in jobs if not job.content]
+    counts: Counter[str] = Counter()
+    if empty:
+        counts += _counts("emptied", queue.drop(empty))
+    return counts + _embed(queue, embedder, [job for job in jobs if job.content], stop)
+
+
+def _embed(
+    queue: JobQueue, embedder: TextEmbedder, jobs: Sequence[Job], stop: threading.Event
+) -> Counter[str]:
+    if not jobs:
+        return Counter()
+    if stop.is_set():
+        queue.release(jobs)
+        return Counter()
+    failure: Exception
+    try:
+        vectors = check_vectors(embedder.embed([job.content for job in jobs]), len(jobs))
+    except Exception as error:
+        failure = error
+    else:
+        try:
+            return _counts("embedded", queue.complete(jobs, vectors))
+        except DBAPIError as error:
+            if not _is_about_rows(error):
+                raise
+            failure = error
+    if len(jobs) == 1:
+        return _fail(queue, jobs[0], failure)
+    middle = len(jobs) // 2
+    return _embed(queue, embedder, jobs[:middle], stop) + _embed(queue, embedder, jobs[middle:], stop)
+
+
+def _fail(queue: JobQueue, job: Job, error: Exception) -> Counter[str]:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # PostgreSQL's text holds neither NUL nor half characters, and the error may quote the item's text
+    message = f"{type(cause).__name__}: {cause}".replace("\0", "").encode(errors="replace").decode()
+    message = message[:_MAX_ERROR_LENGTH]
+    is_dead = queue.fail(job, message)
+    logger.log(
+        logging.ERROR if is_dead else logging.WARNING,
+        "Item %s could not be embedded in attempt %s%s: %s",
+        job.item_id,
+        job.attempts,
+        ", the last" if is_dead else "",
+        message,
+        extra={"item_id": job.item_id, "attempt": job.attempts},
+    )
+    outcome = "lost" if is_dead is None else "failed" if is_dead else "retried"
+    return Counter({outcome: 1})
+
+
+def _counts(done: str, settled: Settled) -> Counter[str]:
+    return Counter({done: settled.done, "retried": settled.put_back, "lost": settled.lost})
+
+
+def _is_about_rows(error: DBAPIError) -> bool:
+    """Whether the database refused what was written (a constraint, a trigger), and is well otherwise."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return not isinstance(error, OperationalError | InterfaceError) and not state.startswith(_NOT_ABOUT_ROWS)

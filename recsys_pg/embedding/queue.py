@@ -1,0 +1,252 @@
+"""The queue of items to embed, recsys.embedding_jobs: who may work on a job, and what becomes of it.
+
+A claim gives a job a lease: a token, and a time until which nobody else takes it. Whoever changes the item's
+text takes the token away (trigger recsys.enqueue_embedding_job), whoever claims the job after the lease
+replaces it, and an outcome counts only under the token of its claim. Locks are taken in the triggers' order,
+the item before its job, and nothing waits for a row that an application is writing: it is passed over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from recsys_pg.config import DIMENSIONS
+from recsys_pg.db import translated_errors
+from recsys_pg.embedding.embedder import Embeddings
+from recsys_pg.embedding.transactions import transact
+
+_BACKOFF_SECONDS = 10.0
+_BACKOFF_LIMIT_SECONDS = 3_600.0
+_PUT_BACK_SECONDS = 1.0
+
+_CLAIM = """
+with due as materialized (
+    select j.item_id, j.model_id
+    from recsys.embedding_jobs j
+    where j.model_id = %(model_id)s and j.failed_at is null and j.available_at <= now()
+        and exists (select from recsys.models m where m.id = %(model_id)s and m.is_active)
+    order by j.available_at
+    limit %(limit)s
+    for update of j skip locked
+),
+claimed as (
+    update recsys.embedding_jobs j
+    set lease_token = gen_random_uuid(), attempts = j.attempts + 1,
+        available_at = now() + make_interval(secs => %(lease_seconds)s)
+    from due d
+    where j.item_id = d.item_id and j.model_id = d.model_id
+    returning j.item_id, j.lease_token, j.attempts
+)
+select c.item_id, c.lease_token, c.attempts, i.content_hash,
+    recsys.item_content(i.title, i.description, i.category, i.tags) as content
+from claimed c
+join recsys.items i on i.id = c.item_id
+order by c.item_id
+"""
+
+_PENDING = """
+select count(*) as pending from recsys.embedding_jobs
+where model_id = %(model_id)s and failed_at is null and available_at <= now()
+"""
+
+_HOLD_MODEL = "select 1 from recsys.models where id = %(model_id)s and is_active for key share"
+
+# The text is compared under the item's lock: a claim can get the job of a new text yet read the old one.
+_WRITE = """
+with locked as materialized (
+    select i.id, c.position
+    from recsys.items i
+    join unnest(%(item_ids)s::bigint[], %(hashes)s::uuid[])
+        with ordinality c (item_id, content_hash, position)
+        on c.item_id = i.id and c.content_hash = i.content_hash
+    order by i.id
+    for no key update of i skip locked
+),
+done as (
+    delete from recsys.embedding_jobs j
+    using locked l
+    where j.item_id = l.id and j.model_id = %(model_id)s and j.lease_token = any (%(tokens)s)
+    returning j.item_id, l.position
+)
+update recsys.items i
+set embedding = (%(vectors)b)[(d.position - 1) * %(dimensions)s + 1 : d.position * %(dimensions)s],
+    embedding_model_id = %(model_id)s
+from done d
+where i.id = d.item_id and i.embedding_model_id is distinct from %(model_id)s
+returning i.id
+"""
+
+# Needs no lock on the item: whoever gives it a text meanwhile waits for this and then asks for a new job.
+_DROP = """
+delete from recsys.embedding_jobs j
+using unnest(%(item_ids)s::bigint[], %(hashes)s::uuid[]) c (item_id, content_hash)
+join recsys.items i on i.id = c.item_id and i.content_hash = c.content_hash
+where j.item_id = i.id and j.model_id = %(model_id)s and j.lease_token = any (%(tokens)s)
+returning j.item_id
+"""
+
+_HELD = """
+with held as materialized (
+    select j.item_id, j.model_id
+    from recsys.embedding_jobs j
+    where j.item_id = any (%(item_ids)s) and j.model_id = %(model_id)s and j.lease_token = any (%(tokens)s)
+    for update skip locked
+)
+"""
+
+_PUT_BACK = f"""{_HELD}
+update recsys.embedding_jobs j
+set lease_token = null, attempts = greatest(j.attempts - 1, 0),
+    available_at = now() + make_interval(secs => %(delay_seconds)s)
+from held h
+where j.item_id = h.item_id and j.model_id = h.model_id
+returning j.item_id
+"""
+
+_FAIL = f"""{_HELD}
+update recsys.embedding_jobs j
+set lease_token = null, last_error = %(error)s,
+    available_at = now() + make_interval(secs => (0.5 + random() / 2) * least(
+        %(backoff_limit_seconds)s, %(backoff_seconds)s * power(2, least(j.attempts, 30) - 1))),
+    failed_at = case when j.attempts >= %(max_attempts)s then now() end
+from held h
+where j.item_id = h.item_id and j.model_id = h.model_id
+returning j.failed_at is not null as is_dead
+"""
+
+_REQUEUE = """
+with dead as materialized (
+    select j.item_id, j.model_id
+    from recsys.embedding_jobs j
+    where j.failed_at is not null and (%(item_ids)s::bigint[] is null or j.item_id = any (%(item_ids)s))
+    for update skip locked
+)
+update recsys.embedding_jobs j
+set failed_at = null, attempts = 0, last_error = null, lease_token = null, available_at = now()
+from dead d
+where j.item_id = d.item_id and j.model_id = d.model_id
+returning j.item_id
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed item: the text to embed (empty when nothing is known), and what proves the claim."""
+
+    item_id: int
+    content: str
+    content_hash: UUID
+    lease_token: UUID
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of jobs: done; put back, as their item is being written; lost to whoever has them now."""
+
+    done: int
+    put_back: int
+    lost: int
+
+
+class JobQueue:
+    """The jobs of one embedding model. Each method is one short transaction."""
+
+    def __init__(self, engine: sa.Engine, model_id: int, *, lease_seconds: float, max_attempts: int) -> None:
+        # every statement has to see the latest committed rows, which the stricter isolation levels prevent
+        self._engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self._model_id = model_id
+        self._lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+
+    def pending(self) -> int:
+        """The number of jobs that are due."""
+        return int(self._rows(_PENDING)[0].pending)
+
+    def claim(self, limit: int) -> list[Job]:
+        """Take up to ``limit`` jobs, the longest due first, for ``lease_seconds``; an attempt of each.
+
+        Empty when nothing is due, or when the model is not the active one any more.
+        """
+        rows = self._rows(_CLAIM, limit=limit, lease_seconds=self._lease_seconds)
+        return [Job(**row._mapping) for row in rows]
+
+    def complete(self, jobs: Sequence[Job], vectors: Embeddings) -> Settled:
+        """Write vectors, (n_jobs, 384) float32 in the order of the jobs, where the text is still the same.
+
+        A job whose item is being written by somebody is put back for a second, its attempt refunded.
+        """
+
+        def complete(connection: sa.Connection) -> Settled:
+            # keeps the model active until the vectors are committed: see active_model
+            if not self._execute(connection, _HOLD_MODEL):
+                return Settled(done=0, put_back=0, lost=len(jobs))
+            written = self._execute(
+                connection,
+                _WRITE,
+                hashes=[job.content_hash for job in jobs],
+                vectors=list(vectors.ravel()),
+                dimensions=DIMENSIONS,
+                **_claims(jobs),
+            )
+            return self._settle_rest(connection, jobs, done=len(written))
+
+        return transact(self._engine, complete)
+
+    def drop(self, jobs: Sequence[Job]) -> Settled:
+        """Delete jobs whose item has no text, where that is still so."""
+
+        def drop(connection: sa.Connection) -> Settled:
+            hashes = [job.content_hash for job in jobs]
+            dropped = self._execute(connection, _DROP, hashes=hashes, **_claims(jobs))
+            return self._settle_rest(connection, jobs, done=len(dropped))
+
+        return transact(self._engine, drop)
+
+    def release(self, jobs: Sequence[Job]) -> None:
+        """Give back jobs that are still held, unharmed: due at once, their attempt refunded."""
+        self._rows(_PUT_BACK, delay_seconds=0, **_claims(jobs))
+
+    def fail(self, job: Job, error: str) -> bool | None:
+        """Record the error of a job: due again after a back-off, or a dead letter after ``max_attempts``.
+
+        The back-off is 10 seconds, doubled with each attempt up to an hour, less a random part of up to half.
+        Returns whether it is a dead letter now; None when the job was not held any more.
+        """
+        rows = self._rows(
+            _FAIL,
+            error=error,
+            backoff_seconds=_BACKOFF_SECONDS,
+            backoff_limit_seconds=_BACKOFF_LIMIT_SECONDS,
+            max_attempts=self._max_attempts,
+            **_claims([job]),
+        )
+        return bool(rows[0].is_dead) if rows else None
+
+    def _settle_rest(self, connection: sa.Connection, jobs: Sequence[Job], done: int) -> Settled:
+        if done == len(jobs):
+            return Settled(done=done, put_back=0, lost=0)
+        back = len(self._execute(connection, _PUT_BACK, delay_seconds=_PUT_BACK_SECONDS, **_claims(jobs)))
+        return Settled(done=done, put_back=back, lost=len(jobs) - done - back)
+
+    def _rows(self, statement: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
+        return transact(self._engine, lambda connection: self._execute(connection, statement, **parameters))
+
+    def _execute(self, connection: sa.Connection, statement: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
+        return connection.exec_driver_sql(statement, parameters | {"model_id": self._model_id}).all()
+
+
+def requeue_failed(engine: sa.Engine, item_ids: Sequence[int] | None = None) -> int:
+    """Put dead letters, of some items or all, back into the queue with fresh attempts; returns how many."""
+    parameters = {"item_ids": None if item_ids is None else list(item_ids)}
+    with translated_errors():
+        return transact(
+            engine, lambda connection: len(connection.exec_driver_sql(_REQUEUE, parameters).all())
+        )
+
+
+def _claims(jobs: Sequence[Job]) -> dict[str, Any]:
+    return {"item_ids": [job.item_id for job in jobs], "tokens": [job.lease_token for job in jobs]}

@@ -1,0 +1,91 @@
+"""The worker as a service: it polls, keeps what depends on vectors fresh, and ends when told to."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from recsys_pg.embedding import Worker
+from recsys_pg.embedding.refresh import refresh
+from recsys_pg.errors import ModelError
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(worker):
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(worker.run, stop)
+        try:
+            yield future
+        finally:
+            stop.set()
+
+
+def test_items_are_embedded_as_they_come(engine, catalogue, embedder):
+    with running(Worker(engine, embedder, poll_seconds=0.05)) as future:
+        catalogue.add("one")
+        wait_until(lambda: embedder.texts == ["one"])
+        catalogue.add("two", "")
+        wait_until(lambda: catalogue.jobs() == 0)
+    report = future.result()
+    assert (report.embedded, report.emptied) == (2, 1)
+    assert report.seconds > 0
+
+
+def tastes(catalogue) -> int:
+    [(users,)] = catalogue.sql("select count(embedding) from recsys.users")
+    return users
+
+
+def test_new_vectors_refresh_popularity_and_tastes(engine, catalogue, embedder):
+    items = catalogue.add("one", "two")
+    catalogue.sql("insert into recsys.users (id) values (1)")
+    catalogue.sql(
+        "insert into recsys.interactions (user_id, item_id, kind) values (1, :item, 'like')", item=items[0]
+    )
+    with running(Worker(engine, embedder, poll_seconds=0.05)):
+        wait_until(lambda: tastes(catalogue) == 1)
+    assert catalogue.sql("select item_id from recsys.item_popularity") == [(items[0],)]
+
+
+def test_a_refresh_that_fails_stops_nothing(engine, catalogue, embedder, caplog):
+    catalogue.sql(
+        "create or replace function recsys_api.refresh_popularity() returns bigint language plpgsql as"
+        " $$ begin raise exception 'no'; end $$"
+    )
+    with running(Worker(engine, embedder, poll_seconds=0.05)):
+        catalogue.add("one")
+        wait_until(lambda: "could not be refreshed: no" in caplog.text)
+        catalogue.add("two")
+        wait_until(lambda: embedder.texts == ["one", "two"])
+
+
+def test_one_refresh_at_a_time(engine, catalogue, embedder):
+    catalogue.add("one")
+    Worker(engine, embedder).run_once()
+    catalogue.sql("update recsys.models set center = null")
+    with engine.begin() as other:
+        other.execute(sa.text(f"select pg_advisory_xact_lock({0x72656672})"))
+        refresh(engine)
+        assert catalogue.sql("select center is null from recsys.models where is_active") == [(True,)]
+    refresh(engine)
+    assert catalogue.sql("select center is null from recsys.models where is_active") == [(False,)]
+
+
+def test_a_worker_ends_when_the_database_is_switched_to_another_model(engine, catalogue, embedder):
+    catalogue.add("one")
+    with running(Worker(engine, embedder, poll_seconds=0.05)) as future:
+        wait_until(lambda: catalogue.jobs() == 0)
+        catalogue.sql("update recsys.models set revision = '2' where is_active")
+        with pytest.raises(ModelError, match=r"The vectors in the database belong to hash \(2\)"):
+            future.result(timeout=30)
