@@ -1,0 +1,161 @@
+"""Training from end to end: interactions in, an active item graph out."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import get_args
+
+import sqlalchemy as sa
+
+from recsys_pg.collaborative.interactions import read_interactions
+from recsys_pg.collaborative.learner import Algorithm, learn, what_is_missing
+from recsys_pg.collaborative.store import write_graph
+from recsys_pg.db import translated_errors
+from recsys_pg.errors import DatabaseError, InvalidArgumentError
+from recsys_pg.types import Progress
+
+_LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What `train` did.
+
+    Without enough interactions model_id and algorithm are None and the model that was active stays so;
+    message says what is missing, and otherwise why the algorithm was taken.
+
+    Attributes:
+        users, items: those in a positive interaction.
+        interactions: pairs of a user and an item that learning was from.
+        neighbors_written: items that have neighbors, each a row of recsys.item_neighbors.
+        seconds: time it took in all.
+    """
+
+    model_id: int | None
+    algorithm: str | None
+    users: int
+    items: int
+    interactions: int
+    neighbors_written: int
+    seconds: float
+    message: str
+
+
+def train(
+    engine: sa.Engine,
+    *,
+    algorithm: Algorithm = "auto",
+    neighbors: int = 100,
+    reg: float | None = None,
+    memory_gb: float = 4.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainReport:
+    """Learn the item graph from all interactions and make it the one that recommendations use.
+
+    Then recount popularity and recompute the users' taste vectors, which is done even when there are too few
+    interactions to learn from. Reading, writing and refreshing are a transaction each; none is open while the
+    graph is learned. The same interactions, arguments and seed give the same graph.
+
+    Args:
+        engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the
+            lock that keeps a second training out.
+        algorithm: auto takes EASE if it fits into memory_gb and at most 20,000 items have interactions.
+        neighbors: edges stored an item, the strongest ones, 1 to 1,000.
+        reg: regularization relative to the data, see `ease` (default 1.5) and `cosine` (default 20).
+        memory_gb: what EASE may allocate, in GB.
+        seed: of the samples that are drawn.
+        progress: called during "read interactions", "learn item graph", "write item graph", "refresh
+            popularity", "refresh tastes" and "refresh statistics".
+
+    Raises:
+        InvalidArgumentError: an argument is out of its range, or EASE was asked for and does not fit.
+        DatabaseError: another training runs on this database.
+        SchemaNotReadyError, PermissionDeniedError, ReadOnlyDatabaseError, DatabaseUnavailableError: as their
+            names say.
+    """
+    _check_arguments(algorithm, neighbors, reg, memory_gb)
+    report = progress or _unheard
+    started = time.monotonic()
+    model_id, chosen, written = None, None, 0
+    with translated_errors(), _connected_alone(engine) as connection:
+        report("read interactions", 0, None)
+        with connection.begin():
+            interactions = read_interactions(connection, report)
+        users, items = interactions.weights.shape
+        counts = {"users": users, "items": items, "interactions": interactions.weights.nnz}
+        message = what_is_missing(interactions)
+        if not message:
+            graph = learn(
+                interactions,
+                algorithm=algorithm,
+                neighbors=neighbors,
+                reg=reg,
+                memory_gb=memory_gb,
+                seed=seed,
+                progress=report,
+            )
+            chosen, message = graph.algorithm, graph.reason
+            seconds = round(time.monotonic() - started, 3)
+            with connection.begin():
+                model_id, written = write_graph(
+                    connection,
+                    graph.edges,
+                    interactions.item_ids,
+                    algorithm=graph.algorithm,
+                    parameters={"neighbors": neighbors, "reg": graph.reg, "seed": seed},
+                    metrics=counts | {"edges": graph.edges.nnz, "seconds": seconds},
+                    progress=report,
+                )
+        _refresh(connection, report)
+    return TrainReport(
+        model_id=model_id,
+        algorithm=chosen,
+        **counts,
+        neighbors_written=written,
+        seconds=time.monotonic() - started,
+        message=message,
+    )
+
+
+def _check_arguments(algorithm: str, neighbors: int, reg: float | None, memory_gb: float) -> None:
+    if algorithm not in get_args(Algorithm):
+        raise InvalidArgumentError(f"algorithm is {algorithm!r}.", "Pass auto, ease or cosine.")
+    if not 1 <= neighbors <= 1000:
+        raise InvalidArgumentError(f"neighbors is {neighbors}, not 1 to 1000.", "Leave it out for 100.")
+    if reg is not None and not 0 < reg < math.inf:
+        raise InvalidArgumentError(f"reg is {reg}, not a positive number.", "Leave it out for the default.")
+    if not 0 < memory_gb < math.inf:
+        raise InvalidArgumentError(f"memory_gb is {memory_gb}, not a positive number.", "Pass GB, such as 4.")
+
+
+@contextmanager
+def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that keeps other trainings out while it lives, so that a killed process lets them in."""
+    with engine.connect() as connection:
+        try:
+            with connection.begin():
+                alone = connection.scalar(sa.text("select pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            if not alone:
+                raise DatabaseError("Another training runs on this database.", "Try again when it has ended.")
+            yield connection
+        finally:
+            # closed instead of given back to the pool, where it would keep the lock
+            connection.invalidate()
+
+
+def _refresh(connection: sa.Connection, progress: Progress) -> None:
+    for phase, statement in (
+        ("refresh popularity", "select recsys_api.refresh_popularity()"),
+        ("refresh tastes", "select recsys_api.refresh_tastes()"),
+        ("refresh statistics", "analyze recsys.item_neighbors, recsys.item_popularity, recsys.users"),
+    ):
+        progress(phase, 0, None)
+        with connection.begin():
+            connection.execute(sa.text(statement))
+
+
+def _unheard(phase: str, done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""

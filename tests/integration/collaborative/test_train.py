@@ -1,0 +1,287 @@
+"""Training: what it writes, what recommendations make of it, and when it leaves everything as it was."""
+
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from recsys_pg import db
+from recsys_pg.collaborative import train
+from recsys_pg.errors import (
+    DatabaseError,
+    InvalidArgumentError,
+    ReadOnlyDatabaseError,
+    SchemaNotReadyError,
+)
+
+
+def during(wanted: str, action):
+    """A progress callback that runs an action once, when training enters a phase."""
+    done = []
+
+    def progress(phase: str, _done: int, _total: int | None) -> None:
+        if phase == wanted and not done:
+            done.append(action())
+
+    return progress
+
+
+@pytest.mark.parametrize("algorithm", ["ease", "cosine"])
+def test_people_get_what_their_kind_likes(engine, shop, algorithm):
+    shop.fill()
+    report = train(engine, algorithm=algorithm)
+    assert (report.algorithm, report.users, report.items, report.interactions) == (algorithm, 60, 20, 300)
+    assert report.neighbors_written == len(shop.graph(report.model_id)) == 20
+    assert report.seconds > 0
+    for user in (1, 2):
+        half = range(1, 11) if user % 2 else range(11, 21)
+        assert {row.item_id for row in shop.recommend(user, n=5)} <= set(half)
+
+
+def test_the_median_user_s_best_item_scores_one(engine, shop):
+    shop.fill()
+    train(engine)
+    best = [shop.recommend(user, n=1)[0].score for user in range(1, 61)]
+    assert np.median(best) == pytest.approx(1, abs=1e-5)
+
+
+def test_edges_are_stored_from_the_strongest_to_the_weakest_at_most_as_many_as_asked_for(engine, shop):
+    shop.fill()
+    report = train(engine, neighbors=7)
+    for edges in shop.graph(report.model_id).values():
+        strengths = [abs(weight) for _, weight in edges]
+        assert len(edges) <= 7
+        assert strengths == sorted(strengths, reverse=True)
+        assert min(strengths) > 0
+
+
+def test_the_model_says_what_it_was_trained_with(engine, shop):
+    shop.fill()
+    report = train(engine, neighbors=5, seed=3)
+    [model] = shop.sql("select * from recsys.models where purpose = 'neighbors'")
+    assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
+    assert datetime.fromisoformat(model.revision).tzinfo is not None
+    assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
+    assert model.metrics.pop("seconds") > 0
+    assert model.metrics.pop("edges") == sum(map(len, shop.graph(model.id).values()))
+    assert model.metrics == {"users": 60, "items": 20, "interactions": 300}
+
+
+def test_a_new_model_takes_over_and_the_one_before_stays_as_the_way_back(engine, shop):
+    shop.fill()
+    first, second, third = (train(engine).model_id for _ in range(3))
+    assert shop.models() == {second: False, third: True}
+    assert shop.graph(first) == {}
+    assert shop.graph(second) == shop.graph(third) != {}
+
+    shop.sql("update recsys.models set is_active = false where id = :id", id=third)
+    shop.sql("update recsys.models set is_active = true where id = :id", id=second)
+    fourth = train(engine).model_id
+    assert shop.models() == {second: False, fourth: True}
+
+
+def test_the_same_interactions_give_the_same_graph(engine, shop):
+    shop.fill()
+    for algorithm in ("ease", "cosine"):
+        one, other = (train(engine, algorithm=algorithm, seed=7).model_id for _ in range(2))
+        assert shop.graph(one) == shop.graph(other)
+
+
+LIKE = "like", None
+TOO_LITTLE = {
+    "nothing": ([], "no interaction says"),
+    "dislikes": ([(1, 1, "dislike", None), (2, 2, "dislike", None)], "no interaction says"),
+    "ratings of at most 3": (
+        [(user, item, "rating", float(user)) for user in (1, 2, 3) for item in (1, 2)],
+        "no interaction says",
+    ),
+    "one user": ([(1, 1, *LIKE), (1, 2, *LIKE)], "only 1 user and 2 items"),
+    "one item": ([(1, 1, *LIKE), (2, 1, *LIKE)], "only 2 users and 1 item"),
+    "one item a user": ([(1, 1, *LIKE), (2, 2, *LIKE), (3, 2, *LIKE)], "no user likes two items"),
+    "a like taken back": (
+        [(1, 1, *LIKE), (2, 1, *LIKE), (1, 2, *LIKE), (1, 2, "dislike", None), (2, 2, "hide", None)],
+        "only 2 users and 1 item",
+    ),
+}
+
+
+@pytest.mark.parametrize("interactions", TOO_LITTLE)
+def test_too_little_to_learn_from_changes_no_model_but_refreshes_the_rest(engine, shop, interactions):
+    log, missing = TOO_LITTLE[interactions]
+    shop.add(3, 3)
+    shop.record(log)
+    report = train(engine)
+    assert report.message.startswith("No item graph: ")
+    assert missing in report.message
+    assert (report.model_id, report.algorithm, report.neighbors_written) == (None, None, 0)
+    assert shop.models() == {}
+    liked = {item for _, item, kind, value in log if kind == "like" or (value or 0) > 3}
+    popular = {row.item_id for row in shop.sql("select item_id from recsys.item_popularity")}
+    assert popular == liked
+
+
+def test_the_active_model_stays_when_the_interactions_are_gone(engine, shop):
+    shop.fill()
+    model_id = train(engine).model_id
+    shop.sql("delete from recsys.interactions")
+    assert train(engine).model_id is None
+    assert shop.models() == {model_id: True}
+
+
+def test_popularity_and_tastes_are_refreshed(engine, shop):
+    shop.fill()
+    zeros = ",0" * 382
+    shop.sql(f"update recsys.items set embedding = '[1,0{zeros}]' where id <= 10")
+    shop.sql(f"update recsys.items set embedding = '[0,1{zeros}]' where id between 11 and 19")
+    train(engine)
+    [counted] = shop.sql("select count(*) as items from recsys.item_popularity")
+    [with_taste] = shop.sql("select count(embedding) as users from recsys.users")
+    assert (counted.items, with_taste.users) == (20, 60)
+
+
+def test_an_item_deleted_while_the_graph_is_learned_is_left_out(engine, shop):
+    shop.fill()
+    report = train(
+        engine,
+        progress=during("learn item graph", lambda: shop.sql("delete from recsys.items where id in (3, 14)")),
+    )
+    graph = shop.graph(report.model_id)
+    left = set(range(1, 21)) - {3, 14}
+    assert set(graph) == left
+    assert {neighbor for edges in graph.values() for neighbor, _ in edges} <= left
+
+
+def test_no_transaction_is_open_while_the_graph_is_learned(engine, shop):
+    shop.fill()
+    states = []
+
+    def look() -> None:
+        rows = shop.sql(
+            "select a.state, a.backend_xmin from pg_locks l join pg_stat_activity a using (pid)"
+            " where l.locktype = 'advisory' and a.datname = current_database()"
+        )
+        states.extend((row.state, row.backend_xmin) for row in rows)
+
+    train(engine, progress=during("learn item graph", look))
+    assert states == [("idle", None)]
+
+
+def test_recommendations_come_from_the_old_model_until_the_new_one_is_complete(engine, shop):
+    shop.fill(users=300, items=1200, likes_each=20)
+    train(engine, neighbors=1)
+    before = shop.recommend(1)
+    seen = []
+    train(engine, neighbors=50, progress=during("write item graph", lambda: seen.append(shop.recommend(1))))
+    assert seen == [before]
+    assert shop.recommend(1) != before
+
+
+def test_a_second_training_at_the_same_time_is_refused(engine, shop):
+    shop.fill()
+    learning, proceed = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        learning.set()
+        assert proceed.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(train, engine, progress=during("learn item graph", wait))
+        assert learning.wait(30)
+        with pytest.raises(DatabaseError, match="Another training runs on this database"):
+            train(engine)
+        proceed.set()
+        model_id = first.result(30).model_id
+    assert shop.models() == {model_id: True}
+    assert train(engine).model_id is not None
+
+
+@pytest.mark.parametrize("phase", ["read interactions", "learn item graph", "refresh tastes"])
+def test_an_interrupted_training_lets_another_process_train(engine, url, shop, phase):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    shop.fill()
+    with pytest.raises(KeyboardInterrupt):
+        train(engine, progress=during(phase, interrupt))
+    assert len(shop.models()) == (1 if phase == "refresh tastes" else 0)
+    other = db.create_engine(url)
+    assert train(other).model_id is not None
+    other.dispose()
+
+
+def test_a_connection_lost_while_learning_changes_nothing(engine, shop):
+    shop.fill()
+    model_id = train(engine).model_id
+
+    def cut() -> None:
+        shop.sql(
+            "select pg_terminate_backend(l.pid) from pg_locks l join pg_stat_activity a using (pid)"
+            " where l.locktype = 'advisory' and a.datname = current_database()"
+        )
+
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    with pytest.raises(DatabaseError):
+        train(engine, progress=during("learn item graph", cut))
+    assert shop.models() == {model_id: True}
+    assert train(engine).model_id is not None
+
+
+def test_auto_says_why_it_took_which_algorithm(engine, shop):
+    shop.fill()
+    assert train(engine).message == "EASE, because 20 items with interactions need 4.8e-06 GB of 4."
+    report = train(engine, memory_gb=1e-6)
+    assert report.algorithm == "cosine"
+    assert report.message == (
+        "Cosine, because EASE needs 4.8e-06 GB for 20 items with interactions, and memory_gb is 1e-06."
+    )
+    with pytest.raises(
+        InvalidArgumentError, match=r"needs 4.8e-06 GB .* Raise memory_gb, or pass algorithm cosine"
+    ):
+        train(engine, algorithm="ease", memory_gb=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("algorithm", "svd"),
+        ("neighbors", 0),
+        ("neighbors", 1001),
+        ("reg", 0),
+        ("reg", -1),
+        ("reg", float("nan")),
+        ("reg", float("inf")),
+        ("memory_gb", 0),
+        ("memory_gb", float("nan")),
+    ],
+)
+def test_arguments_out_of_their_range_are_refused(engine, argument, value):
+    with pytest.raises(InvalidArgumentError, match=argument):
+        train(engine, **{argument: value})
+
+
+def test_a_database_without_the_schema_is_named(create_database):
+    engine = db.create_engine(create_database())
+    with pytest.raises(SchemaNotReadyError, match="recsys-pg migrate"):
+        train(engine)
+    engine.dispose()
+
+
+def test_a_read_only_database_is_named(url, shop):
+    shop.fill()
+    engine = db.create_engine(f"{url} options='-c default_transaction_read_only=on'")
+    with pytest.raises(ReadOnlyDatabaseError):
+        train(engine)
+    engine.dispose()
+
+
+def test_without_scipy_the_extra_is_named():
+    script = "import sys; sys.modules['scipy'] = None; import recsys_pg.collaborative"
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 1
+    assert "MissingDependencyError: scipy is not installed" in outcome.stderr
+    assert 'Run: pip install "recsys-pg[train]"' in outcome.stderr
