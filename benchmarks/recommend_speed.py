@@ -1,8 +1,8 @@
-"""Milliseconds of `recommend_for_user` on 100,000 items and 1,000,000 interactions, and the plans of its parts.
+"""Milliseconds of `recommend_for_user` on 100,000 items and 1,000,000 interactions, and its parts' plans.
 
-The database is made by the product: import of the files of import_speed.py, the worker, and training. The texts
-there are made up, so the worker gets vectors made up too: those of the demo's 260 film descriptions plus noise of
-.03 a component, so that items form clusters as real ones do.
+The database is made by the product: import of the files of import_speed.py, the worker, and training. The
+texts there are made up, so the worker gets vectors made up too: those of the demo's 260 film descriptions
+plus noise of .03 a component, so that items form clusters as real ones do.
 
 Run: python benchmarks/recommend_speed.py. Uses the server of RECSYS_PG_DATABASE_URL, or else a private one.
 """
@@ -153,7 +153,8 @@ def sequential_scans(connection: psycopg.Connection[Any], users: list[int]) -> d
 def explain(connection: psycopg.Connection[Any], user: int) -> dict[str, str]:
     """EXPLAIN (ANALYZE, BUFFERS) of the parts that a call of recommend_for_user consists of."""
     history = connection.execute(
-        "select array_agg(h.item_id), array_agg(h.weight), recsys_api._taste(array_agg(h.item_id), array_agg(h.weight)),"
+        "select array_agg(h.item_id), array_agg(h.weight),"
+        " recsys_api._taste(array_agg(h.item_id), array_agg(h.weight)),"
         " recsys_api._hidden_items(%(user)s, true) from recsys_api._history(%(user)s) h",
         {"user": user},
     ).fetchone()
@@ -220,8 +221,9 @@ def main() -> None:
                 )
             ]
             lengths = connection.execute(
-                "select percentile_disc(array[0.5, 0.95]) within group (order by n) from (select count(*) as n"
-                " from recsys.interactions where user_id = any (%s) group by user_id) c",
+                "select percentile_disc(array[0.5, 0.95]) within group (order by n) from"
+                " (select count(*) as n from recsys.interactions where user_id = any (%s)"
+                " group by user_id) c",
                 (users,),
             ).fetchone()
             scans = sequential_scans(connection, users)

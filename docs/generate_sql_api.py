@@ -58,7 +58,8 @@ def page() -> str:
     for file in files:
         if file.kind == "type":
             attributes = re.search(r"create type \S+ as \(\n(.*?)\n\s*\);", file.text, re.S)
-            columns = ", ".join(" ".join(line.split()) for line in (attributes[1] if attributes else "").split(",\n"))
+            declared = attributes[1].split(",\n") if attributes else []
+            columns = ", ".join(" ".join(line.split()) for line in declared)
             parts.append(f"- `{file.name}`: {file.header.splitlines()[0]} Columns: {columns}.")
     parts.append("\n## Report views\n")
     for file in files:

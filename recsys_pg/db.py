@@ -65,6 +65,21 @@ def create_engine(url: str, **options: Any) -> sa.Engine:
     return sa.create_engine("postgresql+psycopg://", connect_args=parameters, **options)
 
 
+def driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection under a SQLAlchemy connection, in the same transaction.
+
+    Raises:
+        InvalidArgumentError: the engine uses another driver.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise errors.InvalidArgumentError(
+            f"The engine's driver is {type(driver).__module__}, not psycopg 3.",
+            "Create the engine with postgresql+psycopg:// or recsys_pg.db.create_engine.",
+        )
+    return driver
+
+
 def vector_text(embedding: Any) -> str:
     """A vector as pgvector reads it, for a sequence or array of numbers of shape (384,).
 
@@ -87,33 +102,32 @@ def translate(error: BaseException) -> errors.RecsysError | None:
     if not isinstance(original, psycopg.Error):
         return None
     state = original.sqlstate or ""
-    message = (original.diag.message_primary or str(original)).strip()
-    hint = original.diag.message_hint or ""
+    message = _sentence(original.diag.message_primary or str(original))
+    hint = _sentence(original.diag.message_hint or "")
+    known: errors.RecsysError | None = None
     if state in _BY_SQLSTATE:
-        return _BY_SQLSTATE[state](_sentence(message), _sentence(hint))
-    if state == "25006":
-        return errors.ReadOnlyDatabaseError(
-            _sentence(message), "The database is read-only or a replica: write to the primary."
+        known = _BY_SQLSTATE[state](message, hint)
+    elif state == "25006":
+        known = errors.ReadOnlyDatabaseError(
+            message, "The database is read-only or a replica: write to the primary."
         )
-    if state == "42501":
-        return errors.PermissionDeniedError(
-            _sentence(message), "Connect as a role with that right, or grant it: see docs/operations.md."
+    elif state == "42501":
+        known = errors.PermissionDeniedError(
+            message, "Connect as a role with that right, or grant it: see docs/operations.md."
         )
-    if state in _SCHEMA_MISSING and "recsys" in message:
-        return errors.SchemaNotReadyError(_sentence(message), "Run: recsys-pg migrate.")
-    if state.startswith(("23", "22")):
+    elif state in _SCHEMA_MISSING and "recsys" in message:
+        known = errors.SchemaNotReadyError(message, "Run: recsys-pg migrate.")
+    elif state.startswith(("22", "23")):
         constraint = original.diag.constraint_name
-        detail = f" (constraint {constraint})" if constraint else ""
-        extra = original.diag.message_detail
-        return errors.InvalidArgumentError(_sentence(message + detail), _sentence(extra or hint))
-    if isinstance(original, psycopg.OperationalError) and (
-        not state or state[:2] in ("08", "28", "3D", "57")
-    ):
-        return errors.DatabaseUnavailableError(
-            _sentence("The database cannot be reached: " + " ".join(str(original).split())),
+        named = f"{message[:-1]} (constraint {constraint})." if constraint else message
+        known = errors.InvalidArgumentError(named, _sentence(original.diag.message_detail or "") or hint)
+    elif isinstance(original, psycopg.OperationalError) and state[:2] in ("", "08", "28", "3D", "57"):
+        reason = " ".join(str(original).split())
+        known = errors.DatabaseUnavailableError(
+            _sentence(f"The database cannot be reached: {reason}"),
             "Check RECSYS_PG_DATABASE_URL, the password and that the server runs.",
         )
-    return None
+    return known
 
 
 @contextmanager

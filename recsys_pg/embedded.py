@@ -96,7 +96,7 @@ def is_running(data_dir: Path | None = None) -> bool:
 def _import(module: str) -> Any:
     try:
         with warnings.catch_warnings():
-            # the server's package looks for XDG_RUNTIME_DIR on import; without it, it uses the temporary folder
+            # on import the package looks for XDG_RUNTIME_DIR; without it, it uses the temporary folder
             warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
             return importlib.import_module(module)
     except ModuleNotFoundError as error:

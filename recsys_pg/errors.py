@@ -82,7 +82,7 @@ class UpgradeBlockedError(DatabaseError):
 
 
 class ModelError(RecsysError):
-    """An embedding model is missing, corrupt, of the wrong dimensions, or not the one the vectors belong to."""
+    """An embedding model is missing, corrupt, of other dimensions, or not the one the vectors belong to."""
 
 
 class MissingDependencyError(RecsysError, ImportError):

@@ -1,4 +1,4 @@
-"""The SQL functions of recsys_api for Python: same arguments, results as dataclasses. No ranking happens here."""
+"""The SQL functions of recsys_api for Python: same arguments, results as dataclasses, no ranking here."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Recommender:
         user_id: int,
         n: int = 10,
         *,
-        filter: ItemFilter | None = None,  # noqa: A002 - the name of the SQL argument
+        filter: ItemFilter | None = None,
         exclude_seen: bool = True,
         diversity: float = 0.0,
         method: Method = "hybrid",
@@ -73,7 +73,7 @@ class Recommender:
         item_ids: Sequence[int],
         n: int = 10,
         *,
-        filter: ItemFilter | None = None,  # noqa: A002
+        filter: ItemFilter | None = None,
     ) -> list[Recommendation]:
         """What to show beside a basket, or to an anonymous visitor who looked at these items.
 
@@ -82,7 +82,11 @@ class Recommender:
             InvalidArgumentError: n or the filter is out of range.
         """
         return self._rows(
-            Recommendation, "recommend_for_items(:item_ids_given, n => :n", filter, item_ids_given=list(item_ids), n=n
+            Recommendation,
+            "recommend_for_items(:item_ids_given, n => :n",
+            filter,
+            item_ids_given=list(item_ids),
+            n=n,
         )
 
     def similar_items(
@@ -90,7 +94,7 @@ class Recommender:
         item_id: int,
         n: int = 10,
         *,
-        filter: ItemFilter | None = None,  # noqa: A002
+        filter: ItemFilter | None = None,
     ) -> list[SimilarItem]:
         """More like this, best first.
 
@@ -105,7 +109,7 @@ class Recommender:
         query_embedding: Sequence[float],
         n: int = 10,
         *,
-        filter: ItemFilter | None = None,  # noqa: A002
+        filter: ItemFilter | None = None,
     ) -> list[FoundItem]:
         """The items nearest to a query vector of shape (384,), nearest first; score is the cosine.
 
@@ -125,7 +129,7 @@ class Recommender:
         self,
         n: int = 10,
         *,
-        filter: ItemFilter | None = None,  # noqa: A002
+        filter: ItemFilter | None = None,
         since: datetime | None = None,
     ) -> list[FoundItem]:
         """The most popular items, most popular first; with since, counting only interactions from then on.
@@ -158,7 +162,7 @@ class Recommender:
         self,
         row: type[Row],
         call: str,
-        filter: ItemFilter | None,  # noqa: A002
+        filter: ItemFilter | None,
         **parameters: Any,
     ) -> list[Row]:
         types: dict[str, Any] = {

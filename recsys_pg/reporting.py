@@ -1,7 +1,8 @@
 """The views of recsys_report for Python programs; BI tools read them directly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -56,6 +57,9 @@ class FailedEmbedding:
     failed_at: datetime
 
 
+Row = TypeVar("Row", EmbeddingStatus, CatalogueCoverage, ActiveModel, FailedEmbedding)
+
+
 class Reports:
     """What the report views say now."""
 
@@ -64,35 +68,25 @@ class Reports:
 
     def embedding_status(self) -> list[EmbeddingStatus]:
         """Vectors, waiting and failed jobs of every embedding model, the active one first."""
-        rows = self._select(
-            "model, is_active, embedded, pending, failed, oldest_pending_at, oldest_pending_seconds",
-            "embedding_status order by is_active desc, model",
-        )
-        return [EmbeddingStatus(*row) for row in rows]
+        return self._rows(EmbeddingStatus, "embedding_status order by is_active desc, model")
 
     def catalogue_coverage(self) -> CatalogueCoverage:
         """How much of the catalogue each source of recommendations can reach."""
-        (row,) = self._select(
-            "items, items_with_embedding, items_with_neighbors, items_with_positive_interactions,"
-            " items_by_popularity_only",
-            "catalogue_coverage",
-        )
-        return CatalogueCoverage(*row)
+        (row,) = self._rows(CatalogueCoverage, "catalogue_coverage")
+        return row
 
     def active_models(self) -> list[ActiveModel]:
         """The models that recommendations are made with now."""
-        rows = self._select("purpose, name, revision, created_at", "active_models order by purpose")
-        return [ActiveModel(*row) for row in rows]
+        return self._rows(ActiveModel, "active_models order by purpose")
 
     def failed_embeddings(self, limit: int = 100) -> list[FailedEmbedding]:
         """The latest dead letters."""
-        rows = self._select(
-            "item_id, external_id, title, model, attempts, last_error, failed_at",
-            "failed_embeddings order by failed_at desc limit :limit",
-            limit=limit,
+        return self._rows(
+            FailedEmbedding, "failed_embeddings order by failed_at desc limit :limit", limit=limit
         )
-        return [FailedEmbedding(*row) for row in rows]
 
-    def _select(self, columns: str, source: str, **parameters: int) -> list[sa.Row[tuple[object, ...]]]:
+    def _rows(self, row: type[Row], source: str, **parameters: int) -> list[Row]:
+        columns = ", ".join(field.name for field in fields(row))
+        statement = sa.text(f"select {columns} from recsys_report.{source}")
         with translated_errors():
-            return list(self._session.execute(sa.text(f"select {columns} from recsys_report.{source}"), parameters))
+            return [row(*values) for values in self._session.execute(statement, parameters)]

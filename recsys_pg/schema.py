@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from recsys_pg.db import translated_errors
+from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import SchemaNotReadyError, UnsupportedDatabaseError, UpgradeBlockedError
 from recsys_pg.models import Base
 
@@ -156,8 +156,8 @@ def prepare_database(connection: sa.Connection) -> None:
         )
     if _version_tuple(installed or available) < MINIMUM_PGVECTOR:
         raise UnsupportedDatabaseError(
-            f"pgvector {installed or available} is older than {minimum}: it has a known vulnerability or corrupts"
-            " HNSW indexes on vacuum.",
+            f"pgvector {installed or available} is older than {minimum}: it has a known vulnerability or"
+            " corrupts HNSW indexes on vacuum.",
             f"Install pgvector {minimum} or later on the server"
             + (", then run: alter extension vector update." if installed else "."),
         )
@@ -175,7 +175,7 @@ def rebuild(connection: sa.Connection) -> int:
     Raises:
         UpgradeBlockedError: an object has to be dropped that something else was built on.
     """
-    driver = _driver_connection(connection)
+    driver = driver_connection(connection)
     files = sql_files()
     wanted = {file.name: file.kind for file in files if file.name}
     with driver.cursor() as cursor:
@@ -256,13 +256,6 @@ def _drop(driver: psycopg.Connection[Any], kind: str, name: str) -> None:
             ) from error
 
 
-def _driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError(f"recsys_pg needs a psycopg 3 connection, not {type(driver).__name__}")
-    return driver
-
-
 def _version_tuple(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
@@ -288,7 +281,8 @@ def schema_problems(connection: sa.Connection) -> list[str]:
     found = set(
         connection.scalars(
             sa.text(
-                "select nspname::text from pg_namespace where nspname in ('recsys', 'recsys_api', 'recsys_report')"
+                "select nspname::text from pg_namespace"
+                " where nspname in ('recsys', 'recsys_api', 'recsys_report')"
             )
         )
     )
@@ -310,8 +304,8 @@ def schema_problems(connection: sa.Connection) -> list[str]:
     objects = set(
         connection.scalars(
             sa.text(
-                "select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-                " where n.nspname = 'recsys_api'"
+                "select n.nspname || '.' || p.proname from pg_proc p"
+                " join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'recsys_api'"
                 " union select schemaname || '.' || viewname from pg_views where schemaname = 'recsys_report'"
             )
         )

@@ -5,7 +5,8 @@ returns table (item_id bigint, weight double precision, occurred_at timestamptz)
 language sql stable
 set search_path from current
 as $$
-    select h.item_id, greatest(-1, least(1, sum(h.weight))), max(h.occurred_at)
+    -- rounded, so that what cancels out is 0 and not a rest of rounding that counts as liking
+    select h.item_id, greatest(-1, least(1, round(sum(h.weight)::numeric, 6)::double precision)), max(h.occurred_at)
     from (
         select i.item_id, i.occurred_at, recsys_api._interaction_weight(k.weight, k.value_center, i.value) as weight
         from (

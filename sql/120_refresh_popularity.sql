@@ -34,13 +34,23 @@ begin
         delete from recsys.item_popularity p where not exists (select from fresh f where f.item_id = p.item_id)
         returning 1
     ),
-    written as (
-        insert into recsys.item_popularity as p (item_id, log2_weight)
-        select f.item_id, f.log2_weight from fresh f order by f.item_id
-        on conflict (item_id) do update set log2_weight = excluded.log2_weight
-            where abs(p.log2_weight - excluded.log2_weight) > 1e-9
+    recounted as (
+        update recsys.item_popularity p set log2_weight = f.log2_weight
+        from fresh f
+        where f.item_id = p.item_id and abs(p.log2_weight - f.log2_weight) > 1e-9
+        returning 1
+    ),
+    added as (
+        -- the lock leaves out items that are deleted while this runs
+        insert into recsys.item_popularity (item_id, log2_weight)
+        select f.item_id, f.log2_weight
+        from fresh f
+        join recsys.items i on i.id = f.item_id
+        where not exists (select from recsys.item_popularity p where p.item_id = f.item_id)
+        for key share of i
+        on conflict (item_id) do nothing
         returning 1
     )
-    select (select count(*) from gone) + (select count(*) from written) into changed;
+    select (select count(*) from gone) + (select count(*) from recounted) + (select count(*) from added) into changed;
     return changed;
 end $$;

@@ -152,7 +152,7 @@ create table recsys.item_neighbors (
     constraint item_neighbors_weights_check check (
         cardinality(neighbor_ids) = cardinality(weights) and array_position(weights, 'NaN') is null
     )
-);
+) with (toast_tuple_target = 8160);
 create index item_neighbors_item_id_idx on recsys.item_neighbors (item_id);
 
 create table recsys.embedding_jobs (
@@ -216,8 +216,9 @@ begin
     new.updated_at := now();
     return new;
 end $$;
-comment on function recsys.touch_item() is 'Keeps items.updated_at true.';
-create trigger items_10_touch before update on recsys.items
+comment on function recsys.touch_item() is 'Keeps items.updated_at true: when the application changed the item, not when it was embedded.';
+create trigger items_10_touch
+    before update of external_id, title, description, category, tags, price, in_stock, attributes on recsys.items
     for each row execute function recsys.touch_item();
 
 create function recsys.drop_stale_embedding() returns trigger language plpgsql as $$

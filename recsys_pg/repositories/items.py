@@ -44,12 +44,13 @@ class ItemRepository:
             item = self._session.scalar(sa.select(Item).where(Item.external_id == external_id))
         if item is None:
             raise UnknownItemError(
-                f"No item has the external_id {external_id!r}.", "Pass the key that the item was written with."
+                f"No item has the external_id {external_id!r}.",
+                "Pass the key that the item was written with.",
             )
         return item
 
     def find_by_title(self, title: str, *, limit: int = 10) -> list[Item]:
-        """Items whose title is, or failing that contains, the given text in any case; shortest title first."""
+        """Items whose title is, or failing that contains, the text in any case; shortest title first."""
         pattern = title.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         statement = (
             sa.select(Item)

@@ -65,7 +65,10 @@ class UserRepository:
         """
         with translated_errors():
             found = self._session.execute(
-                sa.update(User).where(User.id == user_id).values(attributes=dict(attributes)).returning(User.id)
+                sa.update(User)
+                .where(User.id == user_id)
+                .values(attributes=dict(attributes))
+                .returning(User.id)
             ).scalar_one_or_none()
         if found is None:
             raise UnknownUserError(f"User {user_id} does not exist.", "Register users with ensure().")
