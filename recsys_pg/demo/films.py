@@ -42,16 +42,16 @@ def with_descriptions_and_offers(films: Iterator[ItemRecord]) -> Iterator[ItemRe
         year = film.attributes.get("year")
         price, in_stock = offer(key, int(year) if year else None)
         yield replace(film, description=descriptions.get(key), price=price, in_stock=in_stock)
-    for film in written:
-        if film["item_id"] is None:
-            price, in_stock = offer(film["external_id"], film["year"])
+    for new in written:
+        if new["item_id"] is None:
+            price, in_stock = offer(new["external_id"], new["year"])
             yield ItemRecord(
-                external_id=film["external_id"],
-                title=film["title"],
-                description=film["description"],
-                category=film["genres"][0],
-                tags=tuple(film["genres"]),
+                external_id=new["external_id"],
+                title=new["title"],
+                description=new["description"],
+                category=new["genres"][0],
+                tags=tuple(new["genres"]),
                 price=price,
                 in_stock=in_stock,
-                attributes={"year": film["year"]},
+                attributes={"year": new["year"]},
             )
