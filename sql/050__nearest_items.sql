@@ -14,7 +14,7 @@ set jit = off
 as $$
 declare
     conditions      text := recsys_api._filter_conditions(filter);
-    probe           integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 4 * k));
+    probe           integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 2 * k));
     exact_limit     integer := recsys_api._setting('search.exact_limit')::integer;
     ef_search       text := coalesce(current_setting('hnsw.ef_search', true), '40');
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');

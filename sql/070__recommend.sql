@@ -74,7 +74,7 @@ begin
                 case when taste is not null then '+ $5 * coalesce(-(i.embedding <#> $2) - $6, 0)' end,
                 graph_limit,
                 case when taste is not null then
-                    'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(100, 2 * $8)), $1) s'
+                    'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(50, 2 * $8)), $1) s'
                 end)
         end;
     end if;
