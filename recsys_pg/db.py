@@ -20,6 +20,7 @@ _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS012": errors.EventConflictError,
 }
 
+_UNREACHABLE = ("08", "28", "3D", "57P")  # connection, log-in, database name, shutdown or start-up
 _SCHEMA_MISSING = {"42P01", "42883", "3F000"}  # undefined table, function, schema
 
 
@@ -121,7 +122,7 @@ def translate(error: BaseException) -> errors.RecsysError | None:
         constraint = original.diag.constraint_name
         named = f"{message[:-1]} (constraint {constraint})." if constraint else message
         known = errors.InvalidArgumentError(named, _sentence(original.diag.message_detail or "") or hint)
-    elif isinstance(original, psycopg.OperationalError) and state[:2] in ("", "08", "28", "3D", "57"):
+    elif isinstance(original, psycopg.OperationalError) and (not state or state.startswith(_UNREACHABLE)):
         reason = " ".join(str(original).split())
         known = errors.DatabaseUnavailableError(
             _sentence(f"The database cannot be reached: {reason}"),

@@ -5,7 +5,6 @@ It listens on a unix socket only and trusts every local user, so it is no server
 
 import contextlib
 import importlib
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +86,10 @@ def start(
 def is_running(data_dir: Path | None = None) -> bool:
     """Whether a server runs on the data directory."""
     pid_file = (data_dir or default_data_dir()).expanduser() / "postmaster.pid"
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        os.kill(int(pid_file.read_text().splitlines()[0]), 0)
-        return True
+    with contextlib.suppress(OSError, ValueError, IndexError, _import("psutil").Error):
+        process = _import("psutil").Process(int(pid_file.read_text().splitlines()[0]))
+        # after a crash the file stays, and its number may be another process's by now
+        return str(process.name()).startswith("postgres")
     return False
 
 

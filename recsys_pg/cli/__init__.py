@@ -1,0 +1,17 @@
+"""The command line `recsys-pg`. Only this package reads the arguments of the process."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ModuleNotFoundError as error:
+        sys.exit(f'Error: The command line needs {error.name}. Run: pip install "recsys-pg[cli]".')
+    from recsys_pg.cli.app import run
+    from recsys_pg.cli.process import prepare_process
+
+    prepare_process()
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The command import."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+
+import typer
+
+from recsys_pg.cli.database import connected
+from recsys_pg.cli.output import AsJson, print_json, print_line
+from recsys_pg.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from recsys_pg.importing import Dataset, ImportReport
+
+Format: TypeAlias = Literal["auto", "recbole", "grouplens", "csv", "tsv", "jsonl", "parquet"]
+Content: TypeAlias = Literal["items", "users", "interactions"]
+
+_CONTENTS: tuple[Content, ...] = get_args(Content)
+_SKIPPED_SHOWN = 10
+
+
+def import_(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files, folders or zip archives; the names say what they hold."),
+    ] = None,
+    *,
+    items: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of items.")] = None,
+    users: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of users.")] = None,
+    interactions: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of interactions.")] = None,
+    format: Annotated[
+        Format, typer.Option(help="How the files are written; auto: as their names say.")
+    ] = "auto",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="The column that fills a field; with several files, such as items.title=name.",
+        ),
+    ] = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute", metavar="COLUMN", help="Keep this column as an attribute; '*' keeps all others."
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="What the interactions are, where no column says so, such as purchase."
+        ),
+    ] = None,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Leave out lines that are not valid, and say which.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load items, users and interactions from files: all of them, or after an error nothing.
+
+    Reads MovieLens zips, RecBole files (also inside a wheel), CSV, TSV, JSON Lines and Parquet, also gzipped.
+    Columns with usual names, such as item_id, title, price, user_id, rating, timestamp, need no --map. What
+    was imported before is updated or left alone, so an import can be repeated.
+
+    \b
+    Examples:
+      recsys-pg import ml-latest-small.zip
+      recsys-pg import --items products.csv --interactions orders.csv --kind purchase
+      recsys-pg import --items shop.jsonl --map title=name --attribute brand
+    """
+    from recsys_pg.importing import import_dataset
+
+    options: dict[Content, Path | None] = {"items": items, "users": users, "interactions": interactions}
+    files: list[tuple[Path, Content | None]] = [(path, None) for path in paths or ()]
+    files += [(path, content) for content, path in options.items() if path is not None]
+    dataset = _open(files, format, mapping or (), attributes or (), kind)
+    with connected(context) as engine, progress_bars() as progress:
+        report = import_dataset(engine, dataset, skip_invalid=skip_invalid, progress=progress)
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _open(
+    files: Sequence[tuple[Path, Content | None]],
+    format: Format,
+    mapping: Sequence[str],
+    attributes: Sequence[str],
+    kind: str | None,
+) -> "Dataset":
+    """What all files hold together; a file is read later, except for its header."""
+    from recsys_pg.importing import Dataset, open_dataset
+
+    if not files:
+        raise typer.BadParameter("there is no file to import.", param_hint="'PATH'")
+    found: dict[str, Any] = {}
+    fields = {content: dict(map(_field, _about(mapping, content, files, "'--map'"))) for _, content in files}
+    columns = {content: _about(attributes, content, files, "'--attribute'") for _, content in files}
+    for path, content in files:
+        opened = open_dataset(
+            path,
+            format=format,
+            content=content,
+            mapping=fields[content] or None,
+            attributes="*" if "*" in columns[content] else columns[content] or None,
+            kind=kind if content in (None, "interactions") else None,
+        )
+        for each in _CONTENTS:
+            source = getattr(opened, each)
+            if source is not None and each in found:
+                raise typer.BadParameter(
+                    f"{found[each].file} and {source.file} both hold {each}: import one after the other.",
+                    param_hint="'PATH'",
+                )
+            if source is not None:
+                found[each] = source
+    return Dataset(**found)
+
+
+def _about(
+    texts: Sequence[str], content: Content | None, files: Sequence[tuple[Path, Content | None]], option: str
+) -> list[str]:
+    """The values of an option for one file: those that begin with its content, or with one file all."""
+    about = []
+    for text in texts:
+        prefix, _, rest = text.partition(".")
+        if prefix in _CONTENTS and prefix in [known for _, known in files]:
+            if prefix == content:
+                about.append(rest)
+        elif len(files) == 1:
+            about.append(text)
+        else:
+            raise typer.BadParameter(
+                f"{text} may be about any of {len(files)} files: write items.{text}, for example, and name"
+                " the file with --items.",
+                param_hint=option,
+            )
+    return about
+
+
+def _field(text: str) -> tuple[str, str]:
+    field, separator, column = text.partition("=")
+    if not (field and separator and column):
+        raise typer.BadParameter(f"{text!r} is not FIELD=COLUMN.", param_hint="'--map'")
+    return field, column
+
+
+def _print(report: "ImportReport") -> None:
+    for name, inserted, rest in (
+        ("items", report.items_inserted, f"{report.items_updated:,} updated"),
+        ("users", report.users_inserted, f"{report.users_updated:,} updated"),
+        ("interactions", report.interactions_inserted, f"{report.duplicates:,} known before"),
+    ):
+        print_line(f"{name:<13}{inserted:>11,} new, {rest}")
+    print_line(f"In {report.seconds:.1f} s.")
+    if report.skipped_count:
+        print_line(f"Left out {report.skipped_count:,} lines that are not valid:")
+        for line in report.skipped[:_SKIPPED_SHOWN]:
+            print_line(f"  {line.file}, line {line.line}: {line.message} {line.hint}")
+        if report.skipped_count > _SKIPPED_SHOWN:
+            print_line(
+                f"  and {report.skipped_count - _SKIPPED_SHOWN:,} more; --json lists the first hundred"
+            )

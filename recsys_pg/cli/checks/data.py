@@ -1,0 +1,89 @@
+"""Checks of the data: what waits, what failed, what was forgotten."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from recsys_pg.cli.checks.check import Finding
+from recsys_pg.reporting import Reports
+
+_STALLED_SECONDS = 600
+
+
+def queue(connection: sa.Connection) -> Iterator[Finding]:
+    """Somebody works on the queue of items to embed."""
+    for model in Reports(Session(connection)).embedding_status():
+        if not model.is_active:
+            continue
+        age = model.oldest_pending_seconds or 0
+        if model.pending == 0:
+            yield Finding("ok", "No item waits for its vector.")
+        elif age > _STALLED_SECONDS:
+            yield Finding(
+                "warn",
+                f"{model.pending:,} items wait for their vectors, the oldest for {age / 60:.0f} minutes.",
+                "Run: recsys-pg worker; or more than one, on other machines.",
+            )
+        else:
+            yield Finding("info", f"{model.pending:,} items wait for their vectors.")
+
+
+def failed_items(connection: sa.Connection) -> Iterator[Finding]:
+    """No item was given up."""
+    reports = Reports(Session(connection))
+    count = sum(model.failed for model in reports.embedding_status())
+    if not count:
+        yield Finding("ok", "None.")
+        return
+    latest = reports.failed_embeddings(1)[0]
+    yield Finding(
+        "warn",
+        f"{count:,} items could not be embedded; the latest is {latest.item_id}: {latest.last_error}",
+        "Look at recsys_report.failed_embeddings, then run: recsys-pg requeue.",
+    )
+
+
+def items_without_vector(connection: sa.Connection) -> Iterator[Finding]:
+    """Every item with a text has a vector or waits for one."""
+    count = connection.scalar(
+        sa.text(
+            "select count(*) from recsys.items i where i.embedding is null"
+            " and recsys.item_content(i.title, i.description, i.category, i.tags) <> ''"
+            " and not exists (select from recsys.embedding_jobs j where j.item_id = i.id)"
+        )
+    )
+    if count:
+        yield Finding(
+            "warn",
+            f"{count:,} items have a text but neither a vector nor a job.",
+            "Run: insert into recsys.embedding_jobs (item_id, model_id) select i.id, m.id"
+            " from recsys.items i, recsys.models m where i.embedding is null"
+            " and m.purpose = 'embedding' and m.is_active on conflict do nothing.",
+        )
+    else:
+        yield Finding("ok", "None, apart from those in the queue.")
+
+
+def item_graph(connection: sa.Connection) -> Iterator[Finding]:
+    """The interactions were learned from."""
+    trained, interactions, since = connection.execute(
+        sa.text(
+            "select m.created_at, (select count(*) from recsys.interactions),"
+            " (select count(*) from recsys.interactions i where i.occurred_at > m.created_at)"
+            " from (select max(created_at) as created_at from recsys.models"
+            "       where purpose = 'neighbors' and is_active) m"
+        )
+    ).one()
+    if trained is None and interactions == 0:
+        yield Finding("info", "There are no interactions to learn from yet.")
+    elif trained is None:
+        yield Finding("warn", "None was trained: only content counts.", "Run: recsys-pg train.")
+    elif since > interactions / 4:
+        yield Finding(
+            "warn",
+            f"{since:,} of {interactions:,} interactions came after the training on {trained:%Y-%m-%d}.",
+            "Run: recsys-pg train, and schedule it.",
+        )
+    else:
+        yield Finding("ok", f"Trained on {trained:%Y-%m-%d}, {since:,} interactions since.")

@@ -1,0 +1,124 @@
+"""The commands around the queue of items to embed: worker and requeue."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys_pg.cli.database import connected_to_schema
+from recsys_pg.cli.errors import FAILURE
+from recsys_pg.cli.output import AsJson, print_json, print_line
+from recsys_pg.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from recsys_pg.embedding import WorkerReport
+
+
+def worker(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Stop when no item waits any more.")] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="Items to claim at once. Left out: RECSYS_PG_WORKER_BATCH_SIZE, or 64.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn the texts of items into vectors, as items come and change.
+
+    Any number of workers, on any machines, share the work. SIGTERM or Ctrl-C lets a worker finish what is in
+    the model and give back the rest; a second one ends it at once, which loses nothing either. With --once
+    it exits with 1 if items failed for good. Needs the extras embed and model.
+
+    \b
+    Examples:
+      recsys-pg worker
+      recsys-pg worker --once && recsys-pg train
+    """
+    from recsys_pg.cli.embedder import load_embedder
+    from recsys_pg.config import Settings
+    from recsys_pg.embedding import Worker
+
+    settings = Settings()
+    with connected_to_schema(context) as engine:
+        stop = None if once else _stop_on_signal()
+        embedder = load_embedder()
+        worker = Worker(
+            engine,
+            embedder,
+            batch_size=batch_size or settings.worker_batch_size,
+            lease_seconds=settings.worker_lease_seconds,
+            max_attempts=settings.worker_max_attempts,
+            poll_seconds=settings.worker_poll_seconds,
+        )
+        if stop is not None:
+            print(f"Embedding items as they come, with {embedder.name}; Ctrl-C ends it.", file=sys.stderr)
+            report = worker.run(stop)
+        else:
+            with progress_bars() as progress:
+                report = worker.run_once(progress)
+    _print(report, as_json=as_json)
+    if once and report.failed:
+        raise typer.Exit(FAILURE)
+
+
+def requeue(
+    context: typer.Context,
+    items: Annotated[
+        list[int] | None, typer.Option("--item", metavar="ID", help="Only this item; repeat it for more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give items that could not be embedded another try; recsys_report.failed_embeddings lists them.
+
+    \b
+    Examples:
+      recsys-pg requeue
+      recsys-pg requeue --item 17 --item 23
+    """
+    from recsys_pg.embedding import requeue_failed
+
+    with connected_to_schema(context) as engine:
+        count = requeue_failed(engine, items or None)
+    if as_json:
+        print_json({"requeued": count})
+    else:
+        print_line(f"Put {count:,} items back into the queue.")
+
+
+def _stop_on_signal() -> threading.Event:
+    """An event that the first SIGTERM or SIGINT sets; the second does what it did before."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def set_stop(_number: int, _frame: FrameType | None) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        # in a thread: the interrupted code may hold the lock of the event
+        threading.Thread(target=stop.set).start()
+
+    for number in before:
+        signal.signal(number, set_stop)
+    return stop
+
+
+def _print(report: "WorkerReport", *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    print_line(f"Embedded {report.embedded:,} items in {report.seconds:.1f} s.")
+    for count, what in (
+        (report.emptied, "have no text, so they get no vector"),
+        (report.retried, "went back into the queue"),
+        (report.lost, "changed meanwhile or were taken over by another worker"),
+        (report.failed, "failed for good: see recsys_report.failed_embeddings, then recsys-pg requeue"),
+    ):
+        if count:
+            print_line(f"{count:,} {what}.")

@@ -1,0 +1,104 @@
+"""worker, requeue and train."""
+
+import signal
+import time
+
+import numpy as np
+import psycopg
+import pytest
+
+from recsys_pg import db
+from recsys_pg.config import DEFAULT_MODEL
+
+
+class Embedder:
+    """Has the identity of the database's model; fails on a word."""
+
+    name = DEFAULT_MODEL
+    revision = "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    dimensions = 384
+
+    def embed(self, texts):
+        if any("Reloaded" in text for text in texts):
+            raise ValueError("no sequels")
+        return np.full((len(texts), 384), 384**-0.5, np.float32)
+
+
+@pytest.fixture
+def embedder(monkeypatch):
+    """Lets the commands of this process embed without a model."""
+    monkeypatch.setattr("recsys_pg.cli.embedder.load_embedder", Embedder)
+
+
+def scalar(url, query):
+    with psycopg.connect(**db.connection_parameters(url)) as connection:
+        return connection.execute(query).fetchone()[0]
+
+
+def wait_for(url, query):
+    deadline = time.monotonic() + 60
+    while not scalar(url, query):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.05)
+
+
+def test_once_empties_the_queue_and_reports(cli, own_shop, embedder):
+    with psycopg.connect(**db.connection_parameters(own_shop)) as connection:
+        connection.execute("delete from recsys.items where id = 2")
+    done = cli("worker", "--once", "--json", "--database-url", own_shop)
+    assert done.code == 0, done.err
+    assert done.json.keys() == {"embedded", "emptied", "failed", "retried", "lost", "seconds"}
+    assert done.json["embedded"] == 7
+    assert cli("worker", "--once", "--database-url", own_shop).out.startswith("Embedded 0 items")
+
+
+def test_once_fails_when_an_item_is_given_up_and_requeue_gives_it_another_try(
+    cli, own_shop, embedder, monkeypatch
+):
+    monkeypatch.setenv("RECSYS_PG_WORKER_MAX_ATTEMPTS", "1")
+    done = cli("worker", "--once", "--database-url", own_shop)
+    assert done.code == 1
+    assert "Embedded 7 items" in done.out
+    assert "1 failed for good" in done.out
+    assert cli("requeue", "--item", "1", "--json", "--database-url", own_shop).json == {"requeued": 0}
+    assert cli("requeue", "--json", "--database-url", own_shop).json == {"requeued": 1}
+    assert cli("requeue", "--database-url", own_shop).out == "Put 0 items back into the queue.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "code"), [(["--once"], signal.SIGTERM, 143), ([], signal.SIGINT, 0)]
+)
+def test_a_signal_ends_a_worker_and_loses_nothing(start_cli, url, options, number, code):
+    with psycopg.connect(**db.connection_parameters(url)) as connection:
+        connection.execute(
+            "insert into recsys.items (title, description)"
+            " select 'Item ' || n, repeat('a long text about nothing ', 40) from generate_series(1, 3000) n"
+        )
+    process = start_cli("worker", *options, "--batch-size", "16", "--database-url", url)
+    wait_for(url, "select exists (select from recsys.items where embedding is not null)")
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert scalar(url, "select count(*) from recsys.embedding_jobs where lease_token is not null") == 0
+    done = scalar(url, "select count(*) from recsys.items where embedding is not null")
+    assert 0 < done < 3000
+    assert scalar(url, "select count(*) from recsys.embedding_jobs") == 3000 - done
+
+
+def test_train_learns_and_says_from_what(cli, own_shop):
+    done = cli("train", "--database-url", own_shop)
+    assert done.code == 0, done.err
+    assert "8 likes of 3 users" in done.out
+    assert scalar(own_shop, "select count(*) from recsys.models where purpose = 'neighbors'") == 2
+
+
+def test_train_as_json(cli, own_shop):
+    report = cli("train", "--algorithm", "cosine", "--seed", "7", "--json", "--database-url", own_shop).json
+    assert report["algorithm"] == "cosine"
+    assert report["users"] == 3
+
+
+def test_train_without_interactions_says_what_is_missing(cli, url):
+    done = cli("train", "--database-url", url)
+    assert done.code == 0
+    assert done.out.startswith("No item graph")
