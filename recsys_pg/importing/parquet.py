@@ -1,0 +1,65 @@
+"""Parquet files, through pyarrow (the extra ``parquet``)."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from recsys_pg.errors import InvalidArgumentError, MissingDependencyError
+from recsys_pg.importing.files import File
+from recsys_pg.importing.source import Row, Table
+
+_BATCH_ROWS = 10_000
+
+
+def table(file: File) -> Table:
+    """The rows of a file; the number of a row stands for the line.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+        InvalidArgumentError: the file is no Parquet file, or lies inside an archive.
+    """
+    with _opened(file) as parquet:
+        columns = tuple(parquet.schema_arrow.names)
+    return Table(file.name, columns, partial(_rows, file))
+
+
+def _rows(file: File) -> Iterator[tuple[int, Row]]:
+    import pyarrow as pa
+
+    line = 0
+    with _opened(file) as parquet:
+        for batch in parquet.iter_batches(_BATCH_ROWS):
+            # Python's datetime has no nanoseconds
+            coarse = pa.schema(
+                [
+                    column.with_type(pa.timestamp("us", column.type.tz))
+                    if pa.types.is_timestamp(column.type) and column.type.unit == "ns"
+                    else column
+                    for column in batch.schema
+                ]
+            )
+            for row in batch.cast(coarse, safe=False).to_pylist():
+                line += 1
+                yield line, row
+
+
+def _opened(file: File) -> Any:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"Reading {file.name} needs pyarrow, which is not installed.",
+            'Run: pip install "recsys-pg[parquet]".',
+        ) from error
+    if file.member is not None:
+        raise InvalidArgumentError(
+            f"{file.name} lies inside {file.path.name}, where Parquet cannot be read.",
+            "Unpack the archive first.",
+        )
+    try:
+        return parquet.ParquetFile(file.path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InvalidArgumentError(
+            f"{file.name} is no Parquet file: {error}.", "Check how it was written."
+        ) from error
