@@ -1,0 +1,33 @@
+"""A database for all tests of a file that leave nothing behind."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.orm import Session
+
+from recsys_pg import db
+
+
+@pytest.fixture(scope="module")
+def shared_engine(server_url: str, template: str) -> Iterator[sa.Engine]:
+    """An engine on a migrated, empty database of this file's own, in which no test commits."""
+    name = f"recsys_test_{uuid.uuid4().hex[:12]}"
+    parameters = db.connection_parameters(server_url)
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}"')
+    engine = db.create_engine(make_conninfo(**parameters | {"dbname": name}))
+    yield engine
+    engine.dispose()
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        connection.execute(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def shared_session(shared_engine: sa.Engine) -> Iterator[Session]:
+    """A session on the file's database, rolled back after the test."""
+    with Session(shared_engine) as session:
+        yield session

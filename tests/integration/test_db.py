@@ -1,0 +1,139 @@
+"""Engines, and what becomes of the database's errors."""
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.exc import DBAPIError
+
+from recsys_pg import db, errors
+
+RAISED = {
+    "RS001": errors.UnknownUserError,
+    "RS002": errors.UnknownItemError,
+    "RS003": errors.UnknownInteractionKindError,
+    "RS010": errors.InvalidArgumentError,
+    "RS011": errors.InvalidVectorError,
+    "RS012": errors.EventConflictError,
+    "25006": errors.ReadOnlyDatabaseError,
+    "42501": errors.PermissionDeniedError,
+    "23514": errors.InvalidArgumentError,
+    "22003": errors.InvalidArgumentError,
+    "57P01": errors.DatabaseUnavailableError,
+}
+RAISE = (
+    "do $$ begin raise exception using errcode = '{}', message = 'what happened', hint = 'what to do'; end $$"
+)
+
+
+@pytest.mark.parametrize("state", RAISED)
+def test_each_sqlstate_becomes_its_exception(shared_engine, state):
+    with (
+        shared_engine.connect() as connection,
+        pytest.raises(errors.RecsysError, match=r"[Ww]hat happened") as raised,
+        db.translated_errors(),
+    ):
+        connection.exec_driver_sql(RAISE.format(state))
+    assert type(raised.value) is RAISED[state]
+    assert isinstance(raised.value.__cause__, DBAPIError)
+
+
+def test_message_and_hint_are_sentences(shared_engine):
+    with (
+        pytest.raises(errors.UnknownUserError) as raised,
+        db.translated_errors(),
+        shared_engine.connect() as connection,
+    ):
+        connection.exec_driver_sql(RAISE.format("RS001"))
+    assert (raised.value.message, raised.value.hint) == ("what happened.", "what to do.")
+    assert str(raised.value) == "what happened. what to do."
+
+
+def test_an_error_of_the_driver_itself_is_translated_too(url):
+    with (
+        psycopg.connect(url) as connection,
+        pytest.raises(errors.UnknownUserError),
+        db.translated_errors(),
+    ):
+        connection.execute(RAISE.format("RS001"))
+
+
+@pytest.mark.parametrize(
+    "statement", ["select 1 / 0 from nothing", "selct", "select no_such_column from pg_class"]
+)
+def test_errors_of_other_peoples_sql_are_left_alone(shared_engine, statement):
+    with pytest.raises(DBAPIError), db.translated_errors(), shared_engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_other_exceptions_are_left_alone():
+    with pytest.raises(ZeroDivisionError), db.translated_errors():
+        raise ZeroDivisionError
+    assert db.translate(ZeroDivisionError()) is None
+
+
+def test_a_violated_constraint_is_named_with_the_row(shared_engine):
+    with (
+        shared_engine.connect() as connection,
+        pytest.raises(errors.InvalidArgumentError) as raised,
+        db.translated_errors(),
+    ):
+        connection.exec_driver_sql("insert into recsys.items (title, price) values ('x', -1)")
+    assert "(constraint items_price_check)" in raised.value.message
+
+
+def test_a_lost_connection_is_an_unavailable_database(shared_engine):
+    with shared_engine.connect() as connection:
+        pid = connection.scalar(sa.text("select pg_backend_pid()"))
+        with shared_engine.connect() as other:
+            other.scalar(sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        with (
+            pytest.raises(errors.DatabaseUnavailableError, match=r"terminating connection|server closed"),
+            db.translated_errors(),
+        ):
+            connection.execute(sa.text("select 1"))
+        connection.invalidate()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"dbname": "no_such_database"}, "no_such_database"),
+        ({"user": "no_such_role", "password": "secret"}, "no_such_role"),
+        ({"host": "127.0.0.1", "port": "1"}, r"127\.0\.0\.1"),
+        ({"host": "/no/such/folder"}, "/no/such/folder"),
+    ],
+)
+def test_no_connection_is_an_unavailable_database_and_no_password_is_shown(server_url, parameters, message):
+    engine = db.create_engine(make_conninfo(server_url, **parameters))
+    with pytest.raises(errors.DatabaseUnavailableError, match=message) as raised, db.translated_errors():
+        engine.connect()
+    assert "RECSYS_PG_DATABASE_URL" in raised.value.hint
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_engine_names_itself_to_the_server(shared_engine):
+    with shared_engine.connect() as connection:
+        assert connection.scalar(sa.text("show application_name")) == "recsys_pg"
+
+
+def test_an_engine_takes_sqlalchemys_options(url):
+    engine = db.create_engine(url, poolclass=sa.NullPool, isolation_level="SERIALIZABLE")
+    assert isinstance(engine.pool, sa.NullPool)
+    with engine.connect() as connection:
+        assert connection.get_isolation_level() == "SERIALIZABLE"
+
+
+def test_a_read_only_database_still_recommends_but_records_nothing(url):
+    from sqlalchemy.orm import Session
+
+    from recsys_pg.recommender import Recommender
+    from recsys_pg.repositories import UserRepository
+
+    engine = db.create_engine(make_conninfo(url, options="-c default_transaction_read_only=on"))
+    with Session(engine) as session:
+        assert Recommender(session).popular() == []
+        with pytest.raises(errors.ReadOnlyDatabaseError, match="primary"):
+            UserRepository(session).ensure("somebody")
+    engine.dispose()

@@ -1,0 +1,189 @@
+"""The promises that every function and view of the SQL interface keeps: names, types, comments, safety."""
+
+import pytest
+
+CALLS = {
+    "item_filter": (
+        "categories => '{Drama}', in_stock => true, min_price => 1, max_price => 20, tags => '{odd}',"
+        " attributes => '{\"year\": 1961}', item_ids => '{1,2}', exclude_item_ids => '{2}'"
+    ),
+    "search_items": (
+        "query_embedding => (select embedding from recsys.items where id = 1), n => 3, filter => null"
+    ),
+    "similar_items": "item_id => 1, n => 3, filter => null",
+    "recommend_for_user": (
+        "user_id => 1, n => 3, filter => null, exclude_seen => true, diversity => 0, method => 'hybrid'"
+    ),
+    "recommend_for_items": "item_ids => '{1,50}', n => 3, filter => null",
+    "popular_items": "n => 3, filter => null, since => '2025-01-01'",
+    "similar_users": "user_id => 1, n => 3",
+    "explain_recommendation": "user_id => 1, item_id => 8",
+    "record_interaction": (
+        "user_id => 1, item_id => 2, kind => 'rating', value => 4, event_id => 'e', occurred_at => now()"
+    ),
+    "ensure_user": "external_id => 'person-1', user_id => null",
+    "user_id": "external_id => 'person-1'",
+    "item_id": "external_id => 'film-1'",
+    "refresh_popularity": "",
+    "refresh_tastes": "",
+}
+WRITERS = {"record_interaction", "ensure_user", "refresh_popularity", "refresh_tastes"}
+
+FOUND = [
+    ("rank", "bigint"),
+    ("item_id", "bigint"),
+    ("external_id", "text"),
+    ("title", "text"),
+    ("category", "text"),
+    ("price", "numeric"),
+    ("in_stock", "boolean"),
+    ("score", "double precision"),
+]
+COLUMNS = {
+    "search_items": FOUND,
+    "popular_items": FOUND,
+    "similar_items": [*FOUND, ("reason", "text"), ("similarity", "double precision")],
+    "recommend_for_user": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint")],
+    "recommend_for_items": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint")],
+    "similar_users": [
+        ("rank", "bigint"),
+        ("user_id", "bigint"),
+        ("external_id", "text"),
+        ("similarity", "double precision"),
+    ],
+    "explain_recommendation": [
+        ("item_id", "bigint"),
+        ("title", "text"),
+        ("weight", "double precision"),
+        ("occurred_at", "timestamp with time zone"),
+        ("contribution", "double precision"),
+        ("graph", "double precision"),
+        ("content", "double precision"),
+    ],
+}
+
+
+@pytest.mark.parametrize("function", CALLS)
+def test_every_function_is_called_by_name_with_named_arguments(catalogue, function):
+    rows = catalogue.execute(f"select * from recsys_api.{function}({CALLS[function]})").fetchall()
+    assert rows
+
+
+def test_the_documented_functions_are_all_that_is_public(catalogue):
+    public = catalogue.execute(
+        r"select proname from pg_proc where pronamespace = 'recsys_api'::regnamespace and proname !~ '^_'"
+    ).fetchall()
+    assert sorted(name for (name,) in public) == sorted(CALLS)
+
+
+@pytest.mark.parametrize("function", COLUMNS)
+def test_results_have_typed_columns(catalogue, function):
+    cursor = catalogue.execute(f"select * from recsys_api.{function}({CALLS[function]})")
+    types = [
+        (column.name, catalogue.execute("select %s::oid::regtype::text", (column.type_code,)).fetchone()[0])
+        for column in cursor.description
+    ]
+    assert types == COLUMNS[function]
+
+
+def test_every_public_function_has_a_comment_with_an_example(catalogue):
+    comments = dict(
+        catalogue.execute(
+            r"select proname, obj_description(oid, 'pg_proc') from pg_proc"
+            r" where pronamespace = 'recsys_api'::regnamespace and proname !~ '^_'"
+        ).fetchall()
+    )
+    assert {name for name, comment in comments.items() if "Example:" not in (comment or "")} == set()
+
+
+def test_every_object_has_a_comment(catalogue):
+    silent = catalogue.execute(
+        """
+        select oid::regprocedure::text from pg_proc
+        where pronamespace::regnamespace::text in ('recsys', 'recsys_api')
+            and obj_description(oid, 'pg_proc') is null
+        union all
+        select oid::regclass::text from pg_class
+        where relnamespace::regnamespace::text in ('recsys', 'recsys_report') and relkind in ('r', 'v')
+            and relname <> 'alembic_version' and obj_description(oid, 'pg_class') is null
+        union all
+        select typname from pg_type t
+        where typnamespace = 'recsys_api'::regnamespace and typtype = 'c'
+            and coalesce(obj_description(t.oid, 'pg_type'), obj_description(typrelid, 'pg_class')) is null
+        """
+    ).fetchall()
+    assert silent == []
+
+
+def test_the_examples_in_the_comments_run(catalogue):
+    catalogue.execute("insert into recsys.users (id) values (42)")
+    catalogue.execute("update recsys.users set external_id = 'customer-17' where id = 3")
+    catalogue.execute("update recsys.items set external_id = 'film-the-matrix-1999' where id = 3")
+    comments = catalogue.execute(
+        r"select obj_description(oid, 'pg_proc') from pg_proc"
+        r" where pronamespace = 'recsys_api'::regnamespace and proname !~ '^_'"
+    ).fetchall()
+    for (comment,) in comments:
+        catalogue.execute(comment.split("Example:", 1)[1].encode())
+
+
+def test_functions_that_only_read_are_stable_or_immutable(catalogue):
+    volatile = catalogue.execute(
+        "select proname from pg_proc where pronamespace = 'recsys_api'::regnamespace and provolatile = 'v'"
+    ).fetchall()
+    assert {name for (name,) in volatile} == WRITERS
+
+
+def test_functions_run_as_their_caller(catalogue):
+    definers = catalogue.execute(
+        "select oid::regprocedure::text from pg_proc"
+        " where pronamespace::regnamespace::text = 'recsys_api' and prosecdef"
+    ).fetchall()
+    assert definers == []
+
+
+def test_functions_that_run_as_their_owner_have_a_search_path_and_say_why(catalogue):
+    definers = catalogue.execute(
+        "select proconfig, obj_description(oid, 'pg_proc') from pg_proc"
+        " where pronamespace = 'recsys'::regnamespace and prosecdef"
+    ).fetchall()
+    assert definers
+    for configuration, comment in definers:
+        assert any(entry.startswith("search_path=") for entry in configuration)
+        assert "Security definer:" in comment
+
+
+def test_every_function_that_names_anything_has_a_search_path_of_its_own(catalogue):
+    """But for the one that holds nothing except arithmetic, which stays inlinable without it."""
+    without = catalogue.execute(
+        """
+        select proname from pg_proc
+        where pronamespace = 'recsys_api'::regnamespace
+            and not exists (select from unnest(proconfig) c (entry) where c.entry like 'search_path=%')
+        """
+    ).fetchall()
+    assert without == [("_interaction_weight",)]
+
+
+def test_the_search_path_of_a_function_is_the_catalogue_and_pgvector(catalogue):
+    paths = catalogue.execute(
+        "select distinct c.entry from pg_proc, unnest(proconfig) c (entry)"
+        " where pronamespace = 'recsys_api'::regnamespace and c.entry like 'search_path=%'"
+    ).fetchall()
+    assert paths == [("search_path=pg_catalog, public, pg_temp",)]
+
+
+def test_every_constraint_and_index_is_named_after_its_table(catalogue):
+    strange = catalogue.execute(
+        """
+        select c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
+        where c.connamespace = 'recsys'::regnamespace and c.contype <> 'n' and t.relname <> 'alembic_version'
+            and c.conname !~ ('^' || t.relname || '_(\\w+_)?(pkey|fkey|key|check)$')
+        union all
+        select i.relname
+        from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+        where t.relnamespace = 'recsys'::regnamespace and t.relname <> 'alembic_version'
+            and i.relname !~ ('^' || t.relname || '_(\\w+_)?(pkey|key|idx)$')
+        """
+    )
+    assert strange.fetchall() == []
