@@ -45,7 +45,7 @@ def split_example(header: str) -> tuple[str, str]:
 
 def page() -> str:
     """The whole page."""
-    files = [file for file in sql_files() if file.name and not file.name.split(".")[1].startswith("_")]
+    files = [file for file in sql_files() if "._" not in file.name]
     parts = [INTRODUCTION, "## Functions\n"]
     for file in files:
         if file.kind == "function":

@@ -16,6 +16,7 @@ from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
     Computed,
+    Dialect,
     Double,
     ForeignKey,
     Identity,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Numeric,
     PrimaryKeyConstraint,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     Uuid,
     text,
@@ -35,6 +37,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from recsys_pg.config import DIMENSIONS
 
 Embedding = npt.NDArray[np.float32]
+
+
+class EmbeddingType(TypeDecorator[Embedding]):
+    """A vector(384) column that gives numpy arrays, float32, whatever pgvector's own type gives."""
+
+    impl = Vector(DIMENSIONS)
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Embedding | None:
+        """The array of shape (384,), or None."""
+        return None if value is None else np.asarray(value, dtype=np.float32)
 
 
 class Base(DeclarativeBase):
@@ -84,7 +97,7 @@ class Model(Base):
     revision: Mapped[str]
     parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    center: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    center: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     is_active: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = _now()
 
@@ -125,7 +138,7 @@ class Item(Base):
     content_hash: Mapped[UUID | None] = mapped_column(
         Computed("recsys.item_content_hash(title, description, category, tags)", persisted=True)
     )
-    embedding: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
     embedding_content_hash: Mapped[UUID | None]
 
@@ -148,7 +161,7 @@ class User(Base):
     external_id: Mapped[str | None]
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = _now()
-    embedding: Mapped[Embedding | None] = mapped_column(Vector(DIMENSIONS))
+    embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
 
 
@@ -258,3 +271,4 @@ class ApiObject(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
+    identity: Mapped[str]

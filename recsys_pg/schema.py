@@ -52,12 +52,15 @@ def _existing(packaged: str, checkout: str) -> Path:
 
 @dataclass(frozen=True)
 class SqlFile:
-    """One file of sql/: the object that it creates, if any, and its header comment."""
+    """One file of sql/: the object that it creates, and its header comment.
+
+    kind is function, view, type or, when it creates none, script, whose name is that of the file.
+    """
 
     path: Path
     text: str
-    kind: str | None
-    name: str | None
+    kind: str
+    name: str
 
     @property
     def header(self) -> str:
@@ -76,7 +79,8 @@ def sql_files() -> list[SqlFile]:
     for path in sorted(sql_directory().glob("*.sql")):
         text = path.read_text(encoding="utf-8")
         match = _OBJECT.search(text)
-        files.append(SqlFile(path, text, match[1] if match else None, match[2] if match else None))
+        kind, name = match.groups() if match else ("script", path.stem)
+        files.append(SqlFile(path, text, kind, name))
     return files
 
 
@@ -177,7 +181,7 @@ def rebuild(connection: sa.Connection) -> int:
     """
     driver = driver_connection(connection)
     files = sql_files()
-    wanted = {file.name: file.kind for file in files if file.name}
+    wanted = {file.name for file in files}
     with driver.cursor() as cursor:
         cursor.execute(
             "select quote_ident(n.nspname) from pg_extension e"
@@ -187,73 +191,88 @@ def rebuild(connection: sa.Connection) -> int:
         # what "set search_path from current" in the files records: only pgvector's operators need it
         cursor.execute(f"set local search_path = pg_catalog, {vector_schema}, pg_temp")
         cursor.execute(
-            f"select name, kind from {STATE_SCHEMA}.api_objects order by kind = 'type', kind = 'function'"
+            f"select name, kind, identity from {STATE_SCHEMA}.api_objects"
+            " order by kind = 'type', kind = 'function'"
         )
-        for name, kind in cursor.fetchall():
+        existing = {name: (kind, identity) for name, kind, identity in cursor.fetchall()}
+        for name, (kind, identity) in existing.items():
             if name not in wanted:
-                _drop(driver, kind, name)
+                _drop(driver, kind, identity)
+        created = []
         for file in files:
-            _create(driver, file)
+            if file.kind == "script":
+                cursor.execute(file.text.encode())
+            else:
+                _, before = existing.get(file.name, (None, None))
+                created.append((file.name, file.kind, _create(driver, file, before)))
         cursor.execute(f"delete from {STATE_SCHEMA}.api_objects")
         cursor.executemany(
-            f"insert into {STATE_SCHEMA}.api_objects (name, kind) values (%s, %s)", list(wanted.items())
+            f"insert into {STATE_SCHEMA}.api_objects (name, kind, identity) values (%s, %s, %s)", created
         )
         cursor.execute("reset search_path")
-    return len(wanted)
+    return len(created)
 
 
-def _create(driver: psycopg.Connection[Any], file: SqlFile) -> None:
-    if file.name is None or file.kind is None:
-        driver.execute(file.text.encode())
-        return
+def _create(driver: psycopg.Connection[Any], file: SqlFile, before: str | None) -> str:
+    """Create or replace the object of a file; returns its identity, which for a function has the arguments.
+
+    ``before`` is the identity that the object had. A function of the same name with other arguments may be a
+    user's own, so only that one is dropped when the arguments change.
+    """
     try:
         with driver.transaction():
-            driver.execute(file.text.encode())
-            if file.kind == "function" and _overloads(driver, file.name) > 1:
-                raise psycopg.errors.InvalidFunctionDefinition
+            identity = _execute(driver, file)
     except (psycopg.errors.InvalidFunctionDefinition, psycopg.errors.InvalidTableDefinition):
-        # the arguments or the columns changed, which "create or replace" cannot do
-        _drop(driver, file.kind, file.name)
-        driver.execute(file.text.encode())
+        # the result or the columns changed, which "create or replace" cannot do
+        if before is None:
+            raise
+        _drop(driver, file.kind, before)
+        before = None
+        identity = _execute(driver, file)
+    if before not in (None, identity):
+        _drop(driver, file.kind, str(before))
     if file.kind != "type":
         driver.execute(
             sql.SQL("comment on {} {} is {}").format(
-                sql.SQL(file.kind), sql.Identifier(*file.name.split(".")), sql.Literal(file.header)
+                sql.SQL(file.kind), sql.SQL(identity), sql.Literal(file.header)
             )
         )
+    return identity
 
 
-def _overloads(driver: psycopg.Connection[Any], name: str) -> int:
-    row = driver.execute(
-        "select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+def _execute(driver: psycopg.Connection[Any], file: SqlFile) -> str:
+    """Run a file; returns the identity of the object that it wrote."""
+    before = _functions(driver, file.name)
+    driver.execute(file.text.encode())
+    if file.kind != "function":
+        return file.name
+    (written,) = _functions(driver, file.name) - before
+    return written[1]
+
+
+def _functions(driver: psycopg.Connection[Any], name: str) -> set[tuple[str, str]]:
+    """All functions of a name: where the row lies, which changes when one is replaced, and the identity."""
+    rows = driver.execute(
+        "select p.ctid::text, (pg_identify_object('pg_proc'::regclass, p.oid, 0)).identity"
+        " from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
         " where n.nspname || '.' || p.proname = %s",
         (name,),
-    ).fetchone()
-    return int(row[0]) if row else 0
+    )
+    return set(rows.fetchall())
 
 
-def _drop(driver: psycopg.Connection[Any], kind: str, name: str) -> None:
-    if kind == "function":
-        found = driver.execute(
-            "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-            " where n.nspname || '.' || p.proname = %s",
-            (name,),
-        ).fetchall()
-        targets = [f"function {signature}" for (signature,) in found]
-    else:
-        targets = [f"{kind} if exists {name}"]
-    for target in targets:
-        try:
-            with driver.transaction():
-                driver.execute(f"drop {target} restrict".encode())
-        except psycopg.errors.DependentObjectsStillExist as error:
-            detail = error.diag.message_detail or ""
-            dependents = tuple(dict.fromkeys(_DEPENDENT.findall(detail))) or (detail,)
-            raise UpgradeBlockedError(
-                f"{name} has to change, but {', '.join(dependents)} was built on it; nothing was changed.",
-                "Drop what was built on it, run recsys-pg migrate again, and create it anew.",
-                dependents=dependents,
-            ) from error
+def _drop(driver: psycopg.Connection[Any], kind: str, identity: str) -> None:
+    try:
+        with driver.transaction():
+            driver.execute(f"drop {kind} if exists {identity} restrict".encode())
+    except psycopg.errors.DependentObjectsStillExist as error:
+        detail = error.diag.message_detail or ""
+        dependents = tuple(dict.fromkeys(_DEPENDENT.findall(detail))) or (detail,)
+        raise UpgradeBlockedError(
+            f"{identity} has to change, but {', '.join(dependents)} was built on it; nothing was changed.",
+            "Drop what was built on it, run recsys-pg migrate again, and create it anew.",
+            dependents=dependents,
+        ) from error
 
 
 def _version_tuple(version: str) -> tuple[int, ...]:
@@ -311,7 +330,7 @@ def schema_problems(connection: sa.Connection) -> list[str]:
         )
     )
     gone = sorted(
-        file.name for file in sql_files() if file.name and file.kind != "type" and file.name not in objects
+        file.name for file in sql_files() if file.kind in ("function", "view") and file.name not in objects
     )
     if gone:
         problems.append(f"Functions or views are missing: {', '.join(gone)}.")

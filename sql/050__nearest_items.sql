@@ -31,7 +31,8 @@ begin
         'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
          from (select i.id, i.distance
                from (select i.*, i.embedding <=> $2 as distance
-                     from recsys.items i order by i.embedding <=> $2 limit %s) i
+                     from recsys.items i where i.embedding is not null
+                     order by i.embedding <=> $2 limit %s) i
                where true %s order by i.distance, i.id limit %s) n', probe, conditions, k)
     into ids, distances using filter, query;
 
@@ -55,7 +56,7 @@ begin
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
                  from (select i.id, i.distance
                        from (select i.id, i.embedding <=> $2 as distance
-                             from recsys.items i where true %s order by i.embedding <=> $2 limit %s) i
+                             from recsys.items i where i.embedding is not null %s order by i.embedding <=> $2 limit %s) i
                        order by i.distance, i.id limit %s) n', conditions, 4 * k, k)
             into ids, distances using filter, query;
             perform set_config('hnsw.iterative_scan', iterative_scan, true);

@@ -16,7 +16,8 @@ begin
     return query
         select u.id, u.similarity
         from (select u.id, 1 - (u.embedding <=> taste) as similarity
-              from recsys.users u order by u.embedding <=> taste limit k + 1) u
+              from recsys.users u where u.embedding is not null
+              order by u.embedding <=> taste limit k + 1) u
         where u.id is distinct from exclude_user_id
         order by u.similarity desc, u.id
         limit k;

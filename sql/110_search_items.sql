@@ -21,7 +21,7 @@ begin
     perform recsys_api._check_vector(query_embedding);
     return query
         select s.position, i.id, i.external_id, i.title, i.category, i.price, i.in_stock, 1 - s.distance
-        from recsys_api._nearest_items(query_embedding, search_items.n, search_items.filter) with ordinality
+        from recsys_api._nearest_items(l2_normalize(query_embedding), search_items.n, search_items.filter) with ordinality
             s (id, distance, position)
         join recsys.items i on i.id = s.id
         order by s.position;

@@ -32,8 +32,8 @@ begin
     if since is null then
         return query
             select p.position, i.id, i.external_id, i.title, i.category, i.price, i.in_stock,
-                coalesce(power(2, greatest(-1000, p.popularity
-                    - extract(epoch from newest - timestamptz '2000-01-01 00:00+00') / 86400 / half_life_days)), 0)
+                case when p.popularity is null then 0 else power(2, greatest(-1000, p.popularity
+                    - extract(epoch from newest - timestamptz '2000-01-01 00:00+00') / 86400 / half_life_days)) end
             from recsys_api._popular_items(popular_items.n, popular_items.filter) with ordinality
                 p (id, popularity, position)
             join recsys.items i on i.id = p.id

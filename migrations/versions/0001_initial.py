@@ -181,8 +181,9 @@ create table recsys.settings (
 );
 
 create table recsys.api_objects (
-    name  text not null,
-    kind  text not null,
+    name      text not null,
+    kind      text not null,
+    identity  text not null,
     constraint api_objects_pkey primary key (name),
     constraint api_objects_kind_check check (kind in ('function', 'view', 'type'))
 );
@@ -374,9 +375,9 @@ def downgrade() -> None:
             object record;
         begin
             for object in
-                select name, kind from recsys.api_objects order by kind = 'type', kind = 'function'
+                select kind, identity from recsys.api_objects order by kind = 'type', kind = 'function'
             loop
-                execute format('drop %s if exists %s', object.kind, object.name);
+                execute format('drop %s if exists %s', object.kind, object.identity);
             end loop;
         end $$;
         drop table recsys.api_objects, recsys.settings, recsys.embedding_jobs, recsys.item_neighbors,

@@ -2,14 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 
 from recsys_pg import schema
 from recsys_pg.db import driver_connection, translated_errors
-from recsys_pg.errors import ReadOnlyDatabaseError
 from recsys_pg.importing.dataset import Dataset
 from recsys_pg.importing.entities import ITEMS, USERS, Written, write_entities
 from recsys_pg.importing.interactions import Recorded, write_interactions
@@ -56,7 +53,8 @@ def import_dataset(
     with translated_errors(), engine.begin() as transaction:
         schema.require_schema(transaction)
         connection = driver_connection(transaction)
-        _prepare(connection)
+        # keeps other imports and vacuum out, not what applications do; a read-only database refuses it at once
+        connection.execute("lock table recsys.interactions in share update exclusive mode")
         staging = Staging(connection, skip_invalid, progress)
         if dataset.items is not None:
             items = write_entities(staging, ITEMS, dataset.items)
@@ -79,17 +77,3 @@ def import_dataset(
         skipped=tuple(staging.refused),
         seconds=time.perf_counter() - started,
     )
-
-
-def _prepare(connection: psycopg.Connection[Any]) -> None:
-    # a read-only database lets temporary tables be filled, and would refuse only after all files are read
-    (read_only,) = connection.execute("select current_setting('transaction_read_only')::bool").fetchone() or (
-        True,
-    )
-    if read_only:
-        raise ReadOnlyDatabaseError(
-            "The database is read-only: nothing can be imported.",
-            "Connect to the primary, with a role that may write.",
-        )
-    # conflicts with itself and with vacuum, not with what applications do
-    connection.execute("lock table recsys.interactions in share update exclusive mode")

@@ -31,7 +31,11 @@ class OrderLine(ShopBase):
     item: Mapped[models.Item] = relationship(models.Item)
 
 
-@pytest.mark.parametrize("model", [mapper.class_ for mapper in models.Base.registry.mappers])
+@pytest.mark.parametrize(
+    "model",
+    # a set by nature, and every process of pytest-xdist must see the same order
+    sorted((mapper.class_ for mapper in models.Base.registry.mappers), key=lambda model: model.__name__),
+)
 def test_every_model_can_be_selected(session, model):
     assert session.scalars(sa.select(model).limit(1)).all() is not None
 

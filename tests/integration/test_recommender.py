@@ -1,6 +1,7 @@
 """Recommender gives what the SQL functions give, and refuses what they refuse."""
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -55,11 +56,16 @@ def vector(session: Session, recommender: Recommender) -> list[float]:
 
 
 def sql_rows(session: Session, call: str) -> list[tuple]:
-    return [tuple(row) for row in session.execute(sa.text(f"select * from recsys_api.{call}"))]
+    return [comparable(row) for row in session.execute(sa.text(f"select * from recsys_api.{call}"))]
 
 
 def as_tuples(rows: list) -> list[tuple]:
-    return [tuple(vars(row).values()) for row in rows]
+    return [comparable(vars(row).values()) for row in rows]
+
+
+def comparable(values: Iterable) -> tuple:
+    """The values, but for what the order of a sum of floats changes."""
+    return tuple(round(value, 9) if isinstance(value, float) else value for value in values)
 
 
 CALLS = {

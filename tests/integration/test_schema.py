@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -72,7 +73,7 @@ def test_an_empty_database_is_installed_completely(empty_url):
     assert problems(empty_url) == ["Schema recsys, recsys_api, recsys_report is missing."]
     migrated = migrate(empty_url)
     assert (migrated.before, migrated.after) == (None, schema.head_revision())
-    assert migrated.objects == len([file for file in schema.sql_files() if file.name])
+    assert migrated.objects == len([file for file in schema.sql_files() if file.kind != "script"])
     assert problems(empty_url) == []
 
 
@@ -84,17 +85,15 @@ def test_a_second_migration_changes_nothing(url, user_connection):
 
 
 def test_two_machines_may_migrate_at_once(empty_url):
-    results, start = [], threading.Barrier(2)
+    start = threading.Barrier(2)
 
-    def run() -> None:
+    def run() -> schema.Migrated:
         start.wait()
-        results.append(migrate(empty_url))
+        return migrate(empty_url)
 
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(run) for _ in range(2)]
+        results = [future.result() for future in futures]
     assert sorted(str(result.before) for result in results) == [schema.head_revision(), "None"]
     assert problems(empty_url) == []
 
@@ -492,5 +491,5 @@ def test_a_server_that_does_not_run_is_named():
 def test_every_file_of_sql_has_a_header_and_creates_one_object():
     files = schema.sql_files()
     assert all(file.header for file in files)
-    assert [file.path.name for file in files if file.name is None] == ["900_roles.sql"]
+    assert [file.path.name for file in files if file.kind == "script"] == ["900_roles.sql"]
     assert len({file.name for file in files}) == len(files)

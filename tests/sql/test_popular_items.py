@@ -1,5 +1,9 @@
 """popular_items: weight, decay, filters and the time from which interactions count."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
@@ -91,6 +95,20 @@ def test_a_refresh_writes_only_what_changed_and_forgets_what_is_gone(catalogue):
     catalogue.execute("delete from recsys.interactions where item_id = 57")
     assert refresh(catalogue) == 2
     assert {row.item_id: row.score for row in popular(catalogue)}[57] == 0
+
+
+def test_a_refresh_gets_along_with_the_deletion_of_an_item(catalogue_url):
+    with psycopg.connect(catalogue_url, autocommit=True) as shop, psycopg.connect(catalogue_url) as worker:
+        shop.execute(RECORD, (60, "purchase", 0))
+        shop.execute("begin")
+        shop.execute("delete from recsys.items where id = 60")
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(refresh, worker)
+            waiting = "select count(*) from pg_locks where pid = %s and not granted"
+            while not running.done() and shop.execute(waiting, (worker.info.backend_pid,)).fetchone() == (0,):
+                time.sleep(0.01)
+            shop.execute("commit")
+            assert running.result() == 0
 
 
 def test_a_very_long_time_does_not_overflow(forgotten):

@@ -116,6 +116,14 @@ def test_the_application_may_write_nothing_else(app, statement):
         app.execute(statement)
 
 
+def test_the_application_may_not_call_what_recounts_everything(role_server, catalogue):
+    allowed = catalogue.execute(
+        "select proname from pg_proc where pronamespace = 'recsys_api'::regnamespace"
+        " and proname like 'refresh%' and has_function_privilege('recsys_app', oid, 'execute')"
+    ).fetchall()
+    assert allowed == []
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_reporter_reads_every_view(reporter, view):
     reporter.execute(f"select * from recsys_report.{view}")

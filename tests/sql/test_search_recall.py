@@ -61,6 +61,8 @@ def test_a_filtered_search_finds_what_an_exact_scan_finds(large_catalogue, name,
             "update recsys.settings set value = %s::text::jsonb where key = 'search.exact_limit'",
             (exact_limit,),
         )
+        connection.execute("select '[1]'::vector")  # loads the library, whose settings the next line sets
+        connection.execute("set local hnsw.ef_search = 77; set local hnsw.iterative_scan = 'strict_order'")
         for _ in range(QUERIES):
             row = int(random.integers(EMBEDDED))
             query = large_catalogue.embeddings[row] + 0.02 * random.standard_normal(384)
@@ -74,6 +76,8 @@ def test_a_filtered_search_finds_what_an_exact_scan_finds(large_catalogue, name,
             ).fetchall()
             assert len(found) == min(10, len(passing))
             recalls.append(len(expected & {item for (item,) in found}) / len(expected))
+        assert connection.execute("show hnsw.ef_search").fetchone() == ("77",)
+        assert connection.execute("show hnsw.iterative_scan").fetchone() == ("strict_order",)
         connection.rollback()
     assert np.mean(recalls) >= 0.99
 

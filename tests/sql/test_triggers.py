@@ -137,10 +137,13 @@ def test_a_vector_without_an_active_model_is_refused(catalogue):
         )
 
 
-def test_updated_at_tells_the_last_change(catalogue):
+def test_updated_at_tells_when_the_application_changed_the_item_and_not_when_it_was_embedded(catalogue):
+    is_now = "select updated_at = now() from recsys.items where id = 1"
     catalogue.execute("update recsys.items set updated_at = '2000-01-01' where id = 1")
+    catalogue.execute(f"update recsys.items set embedding = {VECTOR} where id = 1")
+    assert catalogue.execute(is_now).fetchone() == (False,)
     catalogue.execute("update recsys.items set price = 3 where id = 1")
-    assert catalogue.execute("select updated_at = now() from recsys.items where id = 1").fetchone() == (True,)
+    assert catalogue.execute(is_now).fetchone() == (True,)
 
 
 def test_price_and_stock_updates_are_hot_with_vectors_present(catalogue_url):

@@ -3,6 +3,7 @@
 import csv
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys_pg import db
 from recsys_pg.errors import (
+    DatabaseUnavailableError,
     InvalidRecordError,
     PermissionDeniedError,
     ReadOnlyDatabaseError,
@@ -186,18 +188,19 @@ def test_ids_of_the_application_are_kept_and_later_ids_are_larger(engine, rows, 
         interactions=read_interactions(tmp_path / "log.csv", mapping=ids, kind="view"),
     )
     assert import_dataset(engine, dataset).interactions_inserted == 1
-    assert import_dataset(engine, dataset).duplicates == 1
     assert rows("select user_id, item_id from recsys.interactions") == [(1000, 42)]
     [(item,)] = rows("insert into recsys.items (title) values ('new') returning id")
     [(user,)] = rows("insert into recsys.users (external_id) values ('new') returning id")
     assert (item, user) == (43, 1001)
+    assert import_dataset(engine, dataset).duplicates == 1
 
 
 def test_generated_ids_avoid_those_that_the_application_chose(engine, shop, rows):
     rows("insert into recsys.items (id, title) values (1, 'own'), (2, 'own')")
     rows("insert into recsys.users (id) values (1), (2), (3)")
+    (shop / "users.csv").unlink()
     report = import_dataset(engine, open_dataset(shop))
-    assert (report.items_inserted, report.users_inserted, report.interactions_inserted) == (3, 3, 3)
+    assert (report.items_inserted, report.users_inserted, report.interactions_inserted) == (3, 2, 3)
 
 
 def test_an_item_found_by_its_id_takes_the_new_key(engine, rows, tmp_path):
@@ -359,18 +362,36 @@ def test_applications_read_and_write_while_an_import_runs(engine, shop, rows):
     assert rows("select price::text from recsys.items order by id") == [("8.88",), ("12.50",), ("1",)]
 
 
-def test_two_imports_at_once_import_once(engine, shop):
+def test_a_lost_connection_is_one_error_and_loses_nothing(engine, shop, rows):
+    def progress(phase, done, total):
+        if phase == "writing interactions":
+            rows(
+                "select pg_terminate_backend(pid) from pg_locks"
+                " where relation = 'recsys.interactions'::regclass and pid <> pg_backend_pid()"
+            )
+
+    with pytest.raises(DatabaseUnavailableError):
+        import_dataset(engine, open_dataset(shop), progress=progress)
+    assert rows("select count(*) from recsys.items") == [(0,)]
+    assert import_dataset(engine, open_dataset(shop)).interactions_inserted == 3
+
+
+def test_a_second_import_waits_for_the_first(engine, shop, rows, tmp_path):
+    import_dataset(engine, open_dataset(shop))
+    (tmp_path / "events.csv").write_text("user_id,item_id,kind\nanna,m3,view\n", encoding="utf-8")
+    dataset = open_dataset(tmp_path / "events.csv")
     reports = []
-    threads = [
-        threading.Thread(target=lambda: reports.append(import_dataset(engine, open_dataset(shop))))
-        for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(report.items_inserted for report in reports) == [0, 0, 3]
-    assert sorted(report.duplicates for report in reports) == [0, 3, 3]
+    second = threading.Thread(target=lambda: reports.append(import_dataset(engine, dataset)))
+
+    def progress(phase, done, total):
+        if phase == "counting popularity":
+            second.start()
+            while second.is_alive() and not rows("select from pg_locks where not granted"):
+                time.sleep(0.01)
+
+    assert import_dataset(engine, dataset, progress=progress).interactions_inserted == 1
+    second.join()
+    assert [(report.interactions_inserted, report.duplicates) for report in reports] == [(0, 1)]
 
 
 def test_progress_is_told_by_phase(engine, shop):
@@ -390,21 +411,24 @@ def test_progress_is_told_by_phase(engine, shop):
     ]
 
 
-def test_databases_that_cannot_take_it_are_named(engine, shop, url, create_database):
-    dataset = open_dataset(shop)
-    with pytest.raises(SchemaNotReadyError, match="recsys-pg migrate"):
-        import_dataset(db.create_engine(create_database(), poolclass=sa.NullPool), dataset)
-    options = " options='-c default_transaction_read_only=on'"
-    read_only = db.create_engine(url + options, poolclass=sa.NullPool)
-    with pytest.raises(ReadOnlyDatabaseError, match="read-only"):
-        import_dataset(read_only, dataset)
-    weak = db.create_engine(url + " options='-c role=recsys_app'", poolclass=sa.NullPool)
-    with pytest.raises(PermissionDeniedError):
-        import_dataset(weak, dataset)
-    with engine.begin() as connection:
-        connection.execute(sa.text("drop table recsys.settings cascade"))
-    with pytest.raises(SchemaNotReadyError, match="settings"):
-        import_dataset(engine, dataset)
+@pytest.mark.parametrize(
+    ("damage", "options", "error", "message"),
+    [
+        ("drop schema recsys cascade", "", SchemaNotReadyError, "Run: recsys-pg migrate"),
+        ("drop table recsys.settings", "", SchemaNotReadyError, "settings"),
+        ("select", "default_transaction_read_only=on", ReadOnlyDatabaseError, "read-only"),
+        ("select", "role=recsys_app", PermissionDeniedError, "permission denied"),
+    ],
+)
+def test_a_database_that_cannot_take_it_is_named_before_files_are_read(
+    url, shop, rows, *, damage, options, error, message
+):
+    rows(damage)
+    engine = db.create_engine(f"{url} options='{f'-c {options}' if options else ''}'", poolclass=sa.NullPool)
+    told = []
+    with pytest.raises(error, match=message):
+        import_dataset(engine, open_dataset(shop), progress=lambda *step: told.append(step))
+    assert told == []
 
 
 def test_movielens_is_imported_and_repeated(engine, rows, shared_data):
