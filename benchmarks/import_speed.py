@@ -34,24 +34,8 @@ from recsys_pg.repositories import copy_rows
 RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "recsys_import_speed_template"
 CLONE = "recsys_import_speed"
-WORDS = [
-    "light",
-    "heavy",
-    "small",
-    "red",
-    "blue",
-    "steel",
-    "wooden",
-    "lamp",
-    "chair",
-    "table",
-    "garden",
-    "kitchen",
-    "set",
-    "classic",
-    "modern",
-    "soft",
-]
+ADJECTIVES = ("light", "heavy", "small", "red", "blue", "wooden", "classic", "modern", "soft")
+NOUNS = ("lamp", "chair", "table", "garden", "kitchen", "set", "steel", "glass")
 
 Row = tuple[Any, ...]
 
@@ -62,7 +46,7 @@ def generate(items: int, users: int, interactions: int, seed: int) -> tuple[list
     Items and users are drawn by power laws, times are uniform over three years and sorted, as in a log.
     """
     random = np.random.default_rng(seed)
-    words = random.choice(WORDS, (items, 24))
+    words = random.choice(ADJECTIVES + NOUNS, (items, 24))
     prices = random.integers(100, 100_000, items)
     catalogue: list[Row] = [
         (
@@ -124,11 +108,15 @@ def server_url() -> Iterator[str]:
         server.stop()
 
 
-def timed_on_clone(admin: psycopg.Connection[Any], run: Callable[[str], float]) -> float:
+def sibling(url: str, database: str) -> str:
+    return make_conninfo(**db.connection_parameters(url) | {"dbname": database})
+
+
+def timed_on_clone(admin: psycopg.Connection[Any], url: str, run: Callable[[str], float]) -> float:
     admin.execute(f"drop database if exists {CLONE} with (force)")
     admin.execute(f"create database {CLONE} template {TEMPLATE}")
     admin.execute("checkpoint")
-    seconds = run(make_conninfo(admin.info.dsn, dbname=CLONE))
+    seconds = run(sibling(url, CLONE))
     admin.execute(f"drop database {CLONE} with (force)")
     return seconds
 
@@ -179,11 +167,10 @@ def main() -> None:
         with psycopg.connect(**db.connection_parameters(url), autocommit=True) as admin:
             admin.execute(f"drop database if exists {TEMPLATE} with (force)")
             admin.execute(f"create database {TEMPLATE}")
-            template = make_conninfo(**db.connection_parameters(url) | {"dbname": TEMPLATE})
-            schema.migrate(db.create_engine(template, poolclass=sa.NullPool))
+            schema.migrate(db.create_engine(sibling(url, TEMPLATE), poolclass=sa.NullPool))
             for _ in range(options.repeats):
-                bare.append(timed_on_clone(admin, lambda clone: bare_copy(clone, tables)))
-                imported.append(timed_on_clone(admin, lambda clone: full_import(clone, Path(folder))))
+                bare.append(timed_on_clone(admin, url, lambda clone: bare_copy(clone, tables)))
+                imported.append(timed_on_clone(admin, url, lambda clone: full_import(clone, Path(folder))))
                 print(f"bare COPY {bare[-1]:6.1f} s   import {imported[-1]:6.1f} s", flush=True)
             version = admin.info.server_version // 10_000
             admin.execute(f"drop database {TEMPLATE} with (force)")

@@ -1,5 +1,6 @@
 """Engines and connections: database URLs in every usual form, and errors with a remedy."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg import errors
+from recsys_pg.config import DIMENSIONS
 
 _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS001": errors.UnknownUserError,
@@ -85,15 +87,22 @@ def vector_text(embedding: Any) -> str:
     """A vector as pgvector reads it, for a sequence or array of numbers of shape (384,).
 
     Raises:
-        InvalidVectorError: not a flat sequence of finite numbers.
+        InvalidVectorError: not 384 finite numbers.
     """
+    remedy = f"Pass one vector of {DIMENSIONS} finite numbers."
     try:
+        if isinstance(embedding, str | bytes):
+            raise TypeError
         values = [float(value) for value in embedding]
     except (TypeError, ValueError) as error:
         raise errors.InvalidVectorError(
-            f"The embedding is {type(embedding).__name__}, not a flat sequence of numbers.",
-            "Pass one vector of 384 numbers.",
+            f"The embedding is {type(embedding).__name__}, not a flat sequence of numbers.", remedy
         ) from error
+    if len(values) != DIMENSIONS:
+        raise errors.InvalidVectorError(f"The embedding has {len(values)} dimensions.", remedy)
+    infinite = [value for value in values if not math.isfinite(value)]
+    if infinite:
+        raise errors.InvalidVectorError(f"The embedding contains {infinite[0]}.", remedy)
     return "[" + ",".join(map(repr, values)) + "]"
 
 
@@ -118,10 +127,12 @@ def translate(error: BaseException) -> errors.RecsysError | None:
         )
     elif state in _SCHEMA_MISSING and "recsys" in message:
         known = errors.SchemaNotReadyError(message, "Run: recsys-pg migrate.")
-    elif state.startswith(("22", "23")):
+    elif state == "55P03":
+        known = errors.DatabaseError(message, "Somebody holds a lock on it: try again later.")
+    elif isinstance(original, psycopg.DataError) or state.startswith(("22", "23")):
         constraint = original.diag.constraint_name
         named = f"{message[:-1]} (constraint {constraint})." if constraint else message
-        known = errors.InvalidArgumentError(named, _sentence(original.diag.message_detail or "") or hint)
+        known = errors.InvalidArgumentError(named, _remedy(original, constraint, hint))
     elif isinstance(original, psycopg.OperationalError) and (not state or state.startswith(_UNREACHABLE)):
         reason = " ".join(str(original).split())
         known = errors.DatabaseUnavailableError(
@@ -141,6 +152,18 @@ def translated_errors() -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+
+
+def _remedy(error: psycopg.Error, constraint: str | None, hint: str) -> str:
+    if constraint in ("items_pkey", "users_pkey"):
+        table = constraint.removesuffix("_pkey")
+        return (
+            "Generated ids have run into given ones: select setval(pg_get_serial_sequence"
+            f"('recsys.{table}', 'id'), (select max(id) from recsys.{table}));"
+        )
+    if constraint and error.sqlstate == "23514":
+        return "Correct the value; docs/architecture.md says where the constraints are."
+    return hint or _sentence(error.diag.message_detail or "")
 
 
 def _sentence(text: str) -> str:

@@ -1,12 +1,11 @@
 """The SQL functions of recsys_api for Python: same arguments, results as dataclasses, no ranking here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from recsys_pg.db import translated_errors, vector_text
@@ -22,15 +21,25 @@ from recsys_pg.types import (
 
 Row = TypeVar("Row", FoundItem, Recommendation, SimilarItem, SimilarUser, Contribution)
 
-_FILTER_TYPES: dict[str, Any] = {
-    "categories": ARRAY(sa.Text),
-    "in_stock": sa.Boolean(),
-    "min_price": sa.Numeric(),
-    "max_price": sa.Numeric(),
-    "tags": ARRAY(sa.Text),
-    "attributes": sa.Text(),
-    "item_ids": ARRAY(sa.BigInteger),
-    "exclude_item_ids": ARRAY(sa.BigInteger),
+_SQL_TYPES = {
+    "user_id": "bigint",
+    "item_id": "bigint",
+    "item_ids": "bigint[]",
+    "n": "integer",
+    "exclude_seen": "boolean",
+    "diversity": "double precision",
+    "method": "text",
+    "since": "timestamptz",
+}
+_FILTER_SQL_TYPES = {
+    "categories": "text[]",
+    "in_stock": "boolean",
+    "min_price": "numeric",
+    "max_price": "numeric",
+    "tags": "text[]",
+    "attributes": "jsonb",
+    "item_ids": "bigint[]",
+    "exclude_item_ids": "bigint[]",
 }
 
 
@@ -58,8 +67,7 @@ class Recommender:
         """
         return self._rows(
             Recommendation,
-            "recommend_for_user(:user_id, n => :n, exclude_seen => :exclude_seen, diversity => :diversity,"
-            " method => :method",
+            "recommend_for_user",
             filter,
             user_id=user_id,
             n=n,
@@ -83,9 +91,9 @@ class Recommender:
         """
         return self._rows(
             Recommendation,
-            "recommend_for_items(:item_ids_given, n => :n",
+            "recommend_for_items",
             filter,
-            item_ids_given=list(item_ids),
+            item_ids=list(item_ids),
             n=n,
         )
 
@@ -102,7 +110,7 @@ class Recommender:
             UnknownItemError: the item does not exist.
             InvalidArgumentError: n or the filter is out of range.
         """
-        return self._rows(SimilarItem, "similar_items(:item_id, n => :n", filter, item_id=item_id, n=n)
+        return self._rows(SimilarItem, "similar_items", filter, item_id=item_id, n=n)
 
     def search(
         self,
@@ -119,9 +127,9 @@ class Recommender:
         """
         return self._rows(
             FoundItem,
-            "search_items(:query, n => :n",
+            "search_items",
             filter,
-            query=vector_text(query_embedding),
+            query_embedding=vector_text(query_embedding),
             n=n,
         )
 
@@ -137,7 +145,7 @@ class Recommender:
         Raises:
             InvalidArgumentError: n, since or the filter is out of range.
         """
-        return self._rows(FoundItem, "popular_items(n => :n, since => :since", filter, n=n, since=since)
+        return self._rows(FoundItem, "popular_items", filter, n=n, since=since)
 
     def similar_users(self, user_id: int, n: int = 10) -> list[SimilarUser]:
         """The users with the nearest taste, nearest first.
@@ -146,7 +154,7 @@ class Recommender:
             UnknownUserError: the user does not exist.
             InvalidArgumentError: n is out of range.
         """
-        return self._rows(SimilarUser, "similar_users(:user_id, n => :n", None, user_id=user_id, n=n)
+        return self._rows(SimilarUser, "similar_users", None, user_id=user_id, n=n)
 
     def explain(self, user_id: int, item_id: int) -> list[Contribution]:
         """Which past items speak for or against an item; they sum to its hybrid score.
@@ -154,39 +162,38 @@ class Recommender:
         Raises:
             UnknownUserError, UnknownItemError: as their names say.
         """
-        return self._rows(
-            Contribution, "explain_recommendation(:user_id, :item_id", None, user_id=user_id, item_id=item_id
-        )
+        return self._rows(Contribution, "explain_recommendation", None, user_id=user_id, item_id=item_id)
 
     def _rows(
         self,
         row: type[Row],
-        call: str,
+        function: str,
         filter: ItemFilter | None,
         **parameters: Any,
     ) -> list[Row]:
-        types: dict[str, Any] = {
-            "since": sa.TIMESTAMP(timezone=True),
-            "item_ids_given": ARRAY(sa.BigInteger),
-            "query": sa.types.NullType(),  # an untyped literal: pgvector need not be on the search_path
-        }
+        arguments = [
+            f"{name} => :{name}"
+            if name == "query_embedding"
+            else f"{name} => cast(:{name} as {_SQL_TYPES[name]})"
+            for name in parameters
+        ]
         if filter is not None:
-            given = {name: getattr(filter, name) for name in _FILTER_TYPES}
-            given = {name: value for name, value in given.items() if value is not None}
-            if "attributes" in given:
-                given["attributes"] = json.dumps(dict(given["attributes"]))
-            arguments = ", ".join(
-                f"{name} => cast(:{name} as jsonb)" if name == "attributes" else f"{name} => :{name}"
-                for name in given
+            given = {name: getattr(filter, name) for name in _FILTER_SQL_TYPES}
+            conditions = {name: value for name, value in given.items() if value is not None}
+            casts = ", ".join(
+                f"{name} => cast(:filter_{name} as {_FILTER_SQL_TYPES[name]})" for name in conditions
             )
-            call += f", filter => recsys_api.item_filter({arguments})"
-            types |= _FILTER_TYPES
-            parameters |= {
-                name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
-            }
-        statement = sa.text(f"select * from recsys_api.{call})").bindparams(
-            *(sa.bindparam(name, type_=types[name]) for name in parameters if name in types)
-        )
+            arguments.append(f"filter => recsys_api.item_filter({casts})")
+            parameters |= {f"filter_{name}": _parameter(value) for name, value in conditions.items()}
+        statement = sa.text(f"select * from recsys_api.{function}({', '.join(arguments)})")
+        if "query_embedding" in parameters:
+            # an untyped literal, so that pgvector need not be on the search_path
+            statement = statement.bindparams(sa.bindparam("query_embedding", type_=sa.types.NullType()))
         with translated_errors():
-            result = self._session.execute(statement, parameters)
-            return [row(*values) for values in result]
+            return [row(*values) for values in self._session.execute(statement, parameters)]
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
+    return list(value) if isinstance(value, tuple) else value

@@ -174,7 +174,7 @@ def prepare_database(connection: sa.Connection) -> None:
 
 
 def rebuild(connection: sa.Connection) -> int:
-    """Create every object of sql/ anew, keep what did not change, drop what is gone; returns their number.
+    """Replace every object of sql/ in place, drop what is gone, then run its scripts; returns their number.
 
     Raises:
         UpgradeBlockedError: an object has to be dropped that something else was built on.
@@ -188,6 +188,8 @@ def rebuild(connection: sa.Connection) -> int:
             " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
         )
         (vector_schema,) = cursor.fetchone() or ("public",)
+        # a report that runs for long must not make all later ones queue behind this
+        cursor.execute("set local lock_timeout = '10s'")
         # what "set search_path from current" in the files records: only pgvector's operators need it
         cursor.execute(f"set local search_path = pg_catalog, {vector_schema}, pg_temp")
         cursor.execute(
@@ -200,15 +202,16 @@ def rebuild(connection: sa.Connection) -> int:
                 _drop(driver, kind, identity)
         created = []
         for file in files:
-            if file.kind == "script":
-                cursor.execute(file.text.encode())
-            else:
+            if file.kind != "script":
                 _, before = existing.get(file.name, (None, None))
                 created.append((file.name, file.kind, _create(driver, file, before)))
         cursor.execute(f"delete from {STATE_SCHEMA}.api_objects")
         cursor.executemany(
             f"insert into {STATE_SCHEMA}.api_objects (name, kind, identity) values (%s, %s, %s)", created
         )
+        for file in files:
+            if file.kind == "script":
+                cursor.execute(file.text.encode())
         cursor.execute("reset search_path")
     return len(created)
 

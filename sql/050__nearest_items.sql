@@ -8,13 +8,13 @@
 -- Settings: search.ef_search, search.exact_limit.
 create or replace function recsys_api._nearest_items(query vector, k integer, filter recsys_api.filter)
 returns table (item_id bigint, distance double precision)
-language plpgsql stable
+language plpgsql stable rows 50
 set search_path from current
 set jit = off
 as $$
 declare
     conditions      text := recsys_api._filter_conditions(filter);
-    probe           integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer, 2 * k));
+    probe           integer := least(1000, greatest(recsys_api._setting('search.ef_search')::integer / 4, 2 * k));
     exact_limit     integer := recsys_api._setting('search.exact_limit')::integer;
     ef_search       text := coalesce(current_setting('hnsw.ef_search', true), '40');
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
@@ -26,7 +26,8 @@ declare
     exact_ids       bigint[];
     exact_distances double precision[];
 begin
-    perform set_config('hnsw.ef_search', probe::text, true);
+    -- the last of ef_search items are found unreliably: the walk keeps four times what is used of it
+    perform set_config('hnsw.ef_search', least(1000, 4 * probe)::text, true);
     execute format(
         'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
          from (select i.id, i.distance

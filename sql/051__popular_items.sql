@@ -1,8 +1,8 @@
--- Private. The k most popular items that pass a filter, most popular first; after them, newest first, the items
--- that nobody has interacted with. Fewer than k only when fewer items pass. popularity is NULL for the latter.
+-- Private. The k most popular items that pass a filter, most popular first; after them, the items that nobody
+-- has interacted with, highest id first. Fewer than k only when fewer items pass. popularity is NULL for the latter.
 create or replace function recsys_api._popular_items(k integer, filter recsys_api.filter)
 returns table (item_id bigint, popularity double precision)
-language plpgsql stable
+language plpgsql stable rows 50
 set search_path from current
 set jit = off
 as $$

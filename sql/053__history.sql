@@ -2,7 +2,7 @@
 -- Setting: history.length, the number of interactions looked at.
 create or replace function recsys_api._history(user_id bigint)
 returns table (item_id bigint, weight double precision, occurred_at timestamptz)
-language sql stable
+language sql stable rows 50
 set search_path from current
 as $$
     -- rounded, so that what cancels out is 0 and not a rest of rounding that counts as liking

@@ -1,7 +1,7 @@
 -- Private. The k users whose stored taste vectors are nearest to a direction, with the cosine similarity.
 create or replace function recsys_api._similar_tastes(taste vector, k integer, exclude_user_id bigint)
 returns table (user_id bigint, similarity double precision)
-language plpgsql stable
+language plpgsql stable rows 50
 set search_path from current
 set jit = off
 as $$

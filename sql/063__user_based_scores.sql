@@ -3,7 +3,7 @@
 -- Setting: user_based.neighbors.
 create or replace function recsys_api._user_based_scores(taste vector, exclude_user_id bigint)
 returns table (item_id bigint, score double precision, users integer)
-language sql stable
+language sql stable rows 500
 set search_path from current
 as $$
     with neighbors as materialized (

@@ -1,10 +1,10 @@
 -- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score.
---   graph    weight * edge weight of the active item graph
---   content  setting hybrid.content_weight * the past item's share of the cosine between taste and target
+--   graph    weight * edge weight of the active item graph; of a dislike along positive edges only
+--   content  setting hybrid.content_weight * the past item's share of the product of taste and target
 create or replace function recsys_api._contributions(
     item_ids bigint[], weights double precision[], target_item_ids bigint[])
 returns table (target_item_id bigint, item_id bigint, graph double precision, content double precision)
-language sql stable
+language sql stable rows 500
 set search_path from current
 as $$
     with center as materialized (
@@ -26,13 +26,20 @@ as $$
         where i.id = any (target_item_ids)
     ),
     taste as materialized (
-        select recsys_api._setting('hybrid.content_weight')
-            / nullif(vector_norm(sum(array_fill(g.weight::real, array[384])::vector * g.total)), 0) as scale
-        from (select h.weight, sum(h.vector) as total from history h where h.vector is not null group by h.weight) g
-        where 0 < any (weights)
+        -- the same bounds as in _taste
+        select recsys_api._setting('hybrid.content_weight') / v.norm as scale
+        from (
+            select vector_norm(sum(array_fill(g.weight::real, array[384])::vector * g.total)) as norm
+            from (select h.weight, sum(h.vector) as total from history h
+                  where h.vector is not null group by h.weight) g
+        ) v
+        where v.norm > 1e-6 and 0 < any (weights)
     )
     select t.id, h.item_id,
-        h.weight * coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0),
+        case when h.weight > 0 or e.weight > 0 then h.weight * e.weight else 0 end,
         coalesce(s.scale * h.weight * -(h.vector <#> t.vector), 0)
-    from targets t cross join history h left join taste s on true
+    from targets t
+    cross join history h
+    cross join lateral (select coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0) as weight) e
+    left join taste s on true
 $$;

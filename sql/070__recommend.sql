@@ -5,9 +5,9 @@
 --               nearest by content
 --   item_based  graph score: sum over the past items of weight * edge weight
 --   user_based  what the users with the nearest tastes liked
---   content     cosine between the taste vector and the item's embedding, both without the catalogue's mean
---   popular     no personal part
--- Nothing positive in the past: popular items, those near what was disliked last.
+--   content     inner product of the taste vector and the item's embedding less the catalogue's mean
+--   popular     no personal part, score 0
+-- What fills up is scored by the same formula, popularity deciding among equals: what the past speaks against sinks.
 create or replace function recsys_api._recommend(
     history_ids      bigint[],
     history_weights  double precision[],
@@ -18,7 +18,7 @@ create or replace function recsys_api._recommend(
     user_id          bigint
 )
 returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint)
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 set jit = off
 as $$
@@ -26,10 +26,7 @@ as $$
 declare
     conditions      text := recsys_api._filter_conditions(filter);
     content_weight  double precision := recsys_api._setting('hybrid.content_weight');
-    -- a filter takes its share of them
-    graph_limit     integer := case
-        when filter is distinct from recsys_api._exclude(null, (filter).exclude_item_ids) then 2000
-        else greatest(200, 10 * n) end;
+    narrowed        boolean := filter is distinct from recsys_api._exclude(null, (filter).exclude_item_ids);
     pool            integer := case when diversity > 0 then least(1000, greatest(100, 5 * n)) else n end;
     taste           vector;
     center_score    double precision := 0;
@@ -38,7 +35,6 @@ declare
     scores          double precision[] := '{}';
     supporters      integer[];
     personal        integer;
-    filler          bigint[];
 begin
     if method is null or method not in ('hybrid', 'item_based', 'user_based', 'content', 'popular') then
         raise exception using errcode = 'RS010',
@@ -65,14 +61,16 @@ begin
                  from recsys_api._nearest_items($2, least(1000, $8), $1) s'
             when method in ('hybrid', 'item_based') then format(
                 'select c.item_id, coalesce(g.score, 0) %s, null::integer
-                 from (select g.item_id from (select g.item_id from graph g
-                                              where g.score > 0 and g.item_id <> all (($1).exclude_item_ids)
-                                              order by g.score desc, g.item_id limit %s) g
+                 from (select g.item_id from (select g.item_id from graph g %s
+                                              where g.score > 0 and g.item_id <> all (($1).exclude_item_ids) %s
+                                              order by g.score desc, g.item_id limit greatest(200, 10 * $8)) g
                        %s) c
                  left join graph g on g.item_id = c.item_id
                  join recsys.items i on i.id = c.item_id',
                 case when taste is not null then '+ $5 * coalesce(-(i.embedding <#> $2) - $6, 0)' end,
-                graph_limit,
+                -- before the cut, so that it cuts what passes
+                case when narrowed then 'join recsys.items i on i.id = g.item_id' end,
+                case when narrowed then conditions end,
                 case when taste is not null then
                     'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(50, 2 * $8)), $1) s'
                 end)
@@ -87,31 +85,34 @@ begin
                  array_agg(r.supporters order by r.score desc, r.id)
              from (select i.id, c.score, c.supporters
                    from candidates c join recsys.items i on i.id = c.item_id
-                   where true %s order by c.score desc, i.id limit $8) r', candidates, conditions)
+                   where c.score > 0 %s order by c.score desc, i.id limit $8) r', candidates, conditions)
         into ids, scores, supporters
         using filter, taste, history_ids, history_weights, content_weight, center_score, user_id, pool;
-    elsif method <> 'popular' and cardinality(history_ids) > 0 then
-        select array_agg(r.id order by r.position), array_agg(r.score order by r.position)
-        into ids, scores
-        from (
-            select p.item_id as id, coalesce(g.score, 0) as score,
-                row_number() over (order by least(coalesce(g.score, 0), 0) desc, p.position) as position
-            from recsys_api._popular_items(least(1000, greatest(200, pool)), filter) with ordinality
-                p (item_id, popularity, position)
-            left join recsys_api._graph_scores(history_ids, history_weights) g on g.item_id = p.item_id
-            order by position limit pool
-        ) r;
     end if;
     ids := coalesce(ids, '{}');
     scores := coalesce(scores, '{}');
-    personal := case when candidates is null then 0 else cardinality(ids) end;
+    personal := cardinality(ids);
 
-    if cardinality(ids) < pool then
-        select array_agg(p.item_id order by p.position) into filler
-        from recsys_api._popular_items(pool - cardinality(ids), recsys_api._exclude(filter, ids)) with ordinality
-            p (item_id, popularity, position);
-        ids := ids || filler;
-        scores := scores || array_fill(0::double precision, array[coalesce(cardinality(filler), 0)]);
+    if personal < pool then
+        select ids || array_agg(f.item_id order by f.score desc, f.position),
+            scores || array_agg(f.score order by f.score desc, f.position)
+        into ids, scores
+        from (
+            select p.item_id, p.position,
+                case when method in ('hybrid', 'item_based') then coalesce(g.score, 0) else 0 end
+                + case when method in ('hybrid', 'content') and taste is not null
+                    then case method when 'hybrid' then content_weight else 1 end
+                        * coalesce(-(i.embedding <#> taste) - center_score, 0)
+                    else 0 end as score
+            from recsys_api._popular_items(least(1000, greatest(200, pool - personal)),
+                recsys_api._exclude(filter, ids)) with ordinality p (item_id, popularity, position)
+            join recsys.items i on i.id = p.item_id
+            left join recsys_api._graph_scores(history_ids, history_weights) g on g.item_id = p.item_id
+            order by score desc, p.position
+            limit pool - personal
+        ) f;
+        ids := coalesce(ids, '{}');
+        scores := coalesce(scores, '{}');
     end if;
 
     return query
@@ -125,6 +126,7 @@ begin
         select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
         from recsys_api._contributions(history_ids, history_weights,
             (select array_agg(h.item_id) from chosen h where h.original_position <= personal)) c
+        join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
         cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
             else c.graph + c.content end as share) s
         where method <> 'user_based' and s.share > 0

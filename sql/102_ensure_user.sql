@@ -21,7 +21,7 @@ begin
         insert into recsys.users (id) values (ensure_user.user_id) on conflict (id) do nothing;
         return ensure_user.user_id;
     end if;
-    loop
+    for attempt in 1 .. 2 loop
         select u.id into id from recsys.users u where u.external_id = ensure_user.external_id;
         exit when found;
         begin
@@ -34,5 +34,11 @@ begin
         end;
         exit when id is not null;
     end loop;
+    if id is null then
+        raise exception using errcode = 'RS010',
+            message = format('external_id %s belongs to a user that this role may not see',
+                quote_literal(left(ensure_user.external_id, 100))),
+            hint = 'Check the row-level security policies of recsys.users.';
+    end if;
     return id;
 end $$;

@@ -10,10 +10,8 @@
 -- Example: select * from recsys_api.search_items((select embedding from recsys.items where id = 1), n => 5);
 create or replace function recsys_api.search_items(
     query_embedding vector, n integer default 10, filter recsys_api.filter default null)
-returns table (
-    rank bigint, item_id bigint, external_id text, title text, category text, price numeric, in_stock boolean,
-    score double precision)
-language plpgsql stable
+returns setof recsys_api.found_item
+language plpgsql stable rows 20
 set search_path from current
 as $$
 begin

@@ -9,7 +9,7 @@
 create or replace function recsys_api.similar_items(
     item_id bigint, n integer default 10, filter recsys_api.filter default null)
 returns setof recsys_api.similar_item
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 as $$
 begin

@@ -21,7 +21,7 @@ create or replace function recsys_api.recommend_for_user(
     method        text default 'hybrid'
 )
 returns setof recsys_api.recommendation
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 as $$
 declare

@@ -8,7 +8,7 @@
 create or replace function recsys_api.recommend_for_items(
     item_ids bigint[], n integer default 10, filter recsys_api.filter default null)
 returns setof recsys_api.recommendation
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 as $$
 declare

@@ -8,7 +8,7 @@
 -- Example: select * from recsys_api.similar_users(42, n => 5);
 create or replace function recsys_api.similar_users(user_id bigint, n integer default 10)
 returns setof recsys_api.similar_user
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 as $$
 begin

@@ -9,7 +9,7 @@
 -- Example: select title, contribution from recsys_api.explain_recommendation(42, 50);
 create or replace function recsys_api.explain_recommendation(user_id bigint, item_id bigint)
 returns setof recsys_api.contribution
-language plpgsql stable
+language plpgsql stable rows 20
 set search_path from current
 as $$
 begin

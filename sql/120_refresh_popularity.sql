@@ -13,6 +13,7 @@ declare
     half_life_days double precision := recsys_api._setting('popularity.half_life_days');
     changed        bigint;
 begin
+    perform pg_advisory_xact_lock(hashtext('recsys_api.refresh_popularity'));
     with weighted as materialized (
         select a.item_id, w.weight,
             extract(epoch from least(a.occurred_at, now()) - timestamptz '2000-01-01 00:00+00')::double precision

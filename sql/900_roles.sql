@@ -2,7 +2,10 @@
 -- password: set one, or grant the role to your own. Where the caller may not create roles, they are left out.
 do $$
 declare
-    role_name text;
+    role_name    text;
+    object       record;
+    has_app      boolean;
+    has_reporter boolean;
 begin
     foreach role_name in array array['recsys_app', 'recsys_reporter'] loop
         if not exists (select from pg_roles where rolname = role_name) then
@@ -19,21 +22,30 @@ begin
             end;
         end if;
     end loop;
+    has_app := exists (select from pg_roles where rolname = 'recsys_app');
+    has_reporter := exists (select from pg_roles where rolname = 'recsys_reporter');
 
     revoke all on schema recsys, recsys_api, recsys_report from public;
-    revoke all on all functions in schema recsys_api from public;
 
-    if exists (select from pg_roles where rolname = 'recsys_app') then
+    -- ours only: what users built beside them has grants of its own
+    for object in select o.kind, o.name, o.identity from recsys.api_objects o where o.kind <> 'type' loop
+        if object.kind = 'function' then
+            execute format('revoke all on function %s from public', object.identity);
+            if has_app and object.name not in ('recsys_api.refresh_popularity', 'recsys_api.refresh_tastes') then
+                execute format('grant execute on function %s to recsys_app', object.identity);
+            end if;
+        elsif has_reporter then
+            execute format('grant select on %s to recsys_reporter', object.identity);
+        end if;
+    end loop;
+    if has_app then
         grant usage on schema recsys, recsys_api to recsys_app;
-        grant execute on all functions in schema recsys_api to recsys_app;
-        revoke execute on function recsys_api.refresh_popularity, recsys_api.refresh_tastes from recsys_app;
         grant select on recsys.items, recsys.users, recsys.interactions, recsys.interaction_kinds,
             recsys.item_neighbors, recsys.item_popularity, recsys.models, recsys.settings to recsys_app;
         grant insert on recsys.interactions to recsys_app;
         grant insert (id, external_id, attributes), update (attributes) on recsys.users to recsys_app;
     end if;
-    if exists (select from pg_roles where rolname = 'recsys_reporter') then
+    if has_reporter then
         grant usage on schema recsys_report to recsys_reporter;
-        grant select on all tables in schema recsys_report to recsys_reporter;
     end if;
 end $$;

@@ -177,7 +177,11 @@ create table recsys.settings (
     key          text not null,
     value        jsonb not null,
     description  text not null,
-    constraint settings_pkey primary key (key)
+    constraint settings_pkey primary key (key),
+    constraint settings_value_check check (
+        jsonb_typeof(value) = 'number' and (value #>> '{{}}')::numeric >= 0
+        and (key <> 'popularity.half_life_days' or (value #>> '{{}}')::numeric > 0)
+    )
 );
 
 create table recsys.api_objects (
@@ -224,7 +228,7 @@ create trigger items_10_touch
 
 create function recsys.drop_stale_embedding() returns trigger language plpgsql as $$
 begin
-    if new.embedding is not distinct from old.embedding
+    if new.embedding operator({vector}.=) old.embedding
         and recsys.item_content_hash(new.title, new.description, new.category, new.tags) <> old.content_hash
     then
         new.embedding := null;
@@ -331,7 +335,7 @@ insert into recsys.interaction_kinds (kind, weight, value_center, hides_item, is
     ('hide',     0.0, null, true,  false);
 
 insert into recsys.settings (key, value, description) values
-    ('search.ef_search', '200', 'Nearest items that a vector search looks at first (hnsw.ef_search), 10 to 1000.'),
+    ('search.ef_search', '400', 'Breadth of the walk through the vector index (hnsw.ef_search), up to 1000; a quarter of it is used.'),
     ('search.exact_limit', '10000', 'A filter that at most this many items pass is searched exactly.'),
     ('history.length', '200', 'Most recent interactions of a user that a recommendation is computed from.'),
     ('hybrid.content_weight', '0.25', 'What content similarity counts in the hybrid, the item graph being 1.'),

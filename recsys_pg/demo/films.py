@@ -17,11 +17,6 @@ def described_films() -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def is_demo_item(external_id: str | None) -> bool:
-    """Whether an item is one of the demo's, by its key."""
-    return external_id is not None and (external_id.isdigit() or external_id.startswith("film-"))
-
-
 def offer(key: str, year: int | None) -> tuple[Decimal, bool]:
     """A price and whether it is in stock, made up: newer films cost more, one film in six is out of stock."""
     dice = zlib.crc32(key.encode())

@@ -12,7 +12,7 @@ from recsys_pg import schema
 from recsys_pg.collaborative import train
 from recsys_pg.db import create_engine, translated_errors
 from recsys_pg.demo import scenes
-from recsys_pg.demo.films import is_demo_item, with_descriptions_and_offers
+from recsys_pg.demo.films import with_descriptions_and_offers
 from recsys_pg.demo.movielens import movielens_wheel
 from recsys_pg.embedding import SentenceTransformerEmbedder, Worker
 from recsys_pg.errors import InvalidArgumentError
@@ -34,8 +34,8 @@ def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: 
     """
     engine = create_engine(url)
     try:
+        _refuse_other_catalogues(engine)
         schema.migrate(engine)
-        _refuse_foreign_items(engine)
         dataset = _dataset(movielens_wheel(cache))
         with progress_bars() as progress:
             imported = import_dataset(engine, dataset, progress=progress)
@@ -59,15 +59,18 @@ def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: 
         engine.dispose()
 
 
-def _refuse_foreign_items(engine: sa.Engine) -> None:
+def _refuse_other_catalogues(engine: sa.Engine) -> None:
     with translated_errors(), engine.connect() as connection:
-        keys = connection.scalars(sa.text("select external_id from recsys.items"))
-        foreign = sum(not is_demo_item(key) for key in keys)
-    if foreign:
-        raise InvalidArgumentError(
-            f"The database holds {foreign:,} items that are not the demo's.",
-            "Name an empty database: create one, and set RECSYS_PG_DATABASE_URL to it.",
-        )
+        if connection.scalar(sa.text("select to_regclass('recsys.items')")) is None:
+            return
+        # the demo's films came in one transaction, so one of them stands for all
+        ours = sa.text("select exists (select from recsys.items where external_id = :key)")
+        items = connection.scalar(sa.text("select count(*) from recsys.items"))
+        if items and not connection.scalar(ours, {"key": scenes.MATRIX}):
+            raise InvalidArgumentError(
+                f"The database holds a catalogue of {items:,} items that is not the demo's.",
+                "Name an empty database: create one, and set RECSYS_PG_DATABASE_URL to it.",
+            )
 
 
 def _dataset(wheel: Path) -> Dataset:

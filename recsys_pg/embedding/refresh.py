@@ -4,22 +4,17 @@ import sqlalchemy as sa
 
 from recsys_pg.embedding.transactions import transact
 
-_LOCK_KEY = 0x72656672  # "refr": one refresh at a time on a database
-
-
-def center_is_missing(engine: sa.Engine) -> bool:
-    """Whether the active embedding model lacks the mean of the catalogue's vectors."""
-    statement = sa.text("select center is null from recsys.models where purpose = 'embedding' and is_active")
-    return transact(engine, lambda connection: bool(connection.scalar(statement)))
+_CENTER_IS_MISSING = """
+select center is null and exists (select from recsys.items where embedding is not null)
+from recsys.models where purpose = 'embedding' and is_active
+"""
 
 
 def refresh(engine: sa.Engine) -> None:
-    """Recompute popularity, the center and all tastes, unless another worker is doing so."""
-    for function in ("refresh_popularity", "refresh_tastes"):
+    """Recount popularity and, where the catalogue has no center yet, compute it and all tastes.
 
-        def call(connection: sa.Connection, function: str = function) -> None:
-            lock = sa.text("select pg_try_advisory_xact_lock(:key)")
-            if connection.scalar(lock, {"key": _LOCK_KEY}):
-                connection.execute(sa.text(f"select recsys_api.{function}()"))
-
-        transact(engine, call)
+    Tastes are computed anew by training; they take time in proportion to the users.
+    """
+    transact(engine, lambda connection: connection.execute(sa.text("select recsys_api.refresh_popularity()")))
+    if transact(engine, lambda connection: bool(connection.scalar(sa.text(_CENTER_IS_MISSING)))):
+        transact(engine, lambda connection: connection.execute(sa.text("select recsys_api.refresh_tastes()")))

@@ -17,7 +17,7 @@ from recsys_pg.embedding.active_model import adopt_model, require_model
 from recsys_pg.embedding.batch import embed_batch
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
 from recsys_pg.embedding.queue import Job, JobQueue
-from recsys_pg.embedding.refresh import center_is_missing, refresh
+from recsys_pg.embedding.refresh import refresh
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.types import Progress
 
@@ -108,7 +108,7 @@ class Worker:
                 counts += outcome
                 if progress:
                     progress("embed", counts.total(), max(due, counts.total()))
-            if counts["embedded"] and center_is_missing(self._engine):
+            if counts["embedded"]:
                 self._refresh()
         return _report(counts, started)
 
@@ -116,7 +116,7 @@ class Worker:
         """Embed what comes until ``stop`` is set; then finish what is in the model and release the rest.
 
         While the database is away it is tried again, after 2 seconds, then 4 and so on up to a minute.
-        Popularity and tastes are refreshed after new vectors, at most every 5 minutes.
+        Popularity is refreshed every 5 minutes, tastes once after the first vectors.
 
         Raises:
             ModelError: the database holds vectors of another model, or was switched to one.
@@ -126,7 +126,6 @@ class Worker:
         started = time.monotonic()
         counts: Counter[str] = Counter()
         refresh_from = started
-        refreshed = 0
         failures = 0
         with translated_errors():
             queue = self._open_queue()
@@ -135,9 +134,8 @@ class Worker:
                     for outcome in self._drain(queue, stop):
                         counts += outcome
                     require_model(self._engine, self._embedder)
-                    if counts["embedded"] > refreshed and time.monotonic() >= refresh_from:
+                    if time.monotonic() >= refresh_from:
                         self._refresh()
-                        refreshed = counts["embedded"]
                         refresh_from = time.monotonic() + _REFRESH_SECONDS
                     failures = 0
                     delay = self._poll_seconds

@@ -44,8 +44,8 @@ WELL_KNOWN: Mapping[Content, Mapping[str, tuple[str, ...]]] = {
 }
 """The fields of each record, and the columns that fill them unless a mapping says otherwise, best first.
 
-Names are compared without case and underscores: movieId is movie_id. Keys in files are the application's
-    own, so a column ``id`` fills the external_id; only a mapping fills the ids of the database.
+Names are compared without case and underscores: movieId is movie_id. Keys in files are the application's own,
+so a column ``id`` fills the external_id; only a mapping fills the ids of the database.
 """
 
 _REQUIRED: Mapping[Content, tuple[tuple[str, ...], ...]] = {

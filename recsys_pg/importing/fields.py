@@ -43,8 +43,6 @@ def text(value: object, column: str) -> str | None:
     if not isinstance(value, str):
         if isinstance(value, bool | Mapping | list | tuple | bytes):
             raise InvalidValueError(f"{column} is {shown(value)}, not text.", "Write it as text.")
-        if isinstance(value, float) and math.isnan(value):  # how data frames write an absent value
-            return None
         # a whole number that passed through a data frame comes as 42.0
         return str(int(value) if isinstance(value, float) and value.is_integer() else value)
     if not value or value.isspace():

@@ -88,13 +88,16 @@ def list_files(path: Path) -> list[File]:
         InvalidArgumentError: there is nothing, or the archive is damaged.
     """
     if path.is_dir():
-        return [File(entry) for entry in sorted(path.iterdir()) if entry.is_file()]
-    if not path.exists():
+        files = [File(entry) for entry in sorted(path.iterdir()) if entry.is_file()]
+    elif not path.exists():
         raise InvalidArgumentError(f"{path} does not exist.", "Pass a file, a folder, or a zip archive.")
-    if path.suffix.lower() not in _ARCHIVES:
+    elif path.suffix.lower() not in _ARCHIVES:
         return [File(path)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [File(path, name) for name in sorted(archive.namelist()) if not name.endswith("/")]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InvalidArgumentError(f"{path} is no zip archive: {error}.", "Download it again.") from error
+    else:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                files = [File(path, name) for name in sorted(archive.namelist()) if not name.endswith("/")]
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InvalidArgumentError(f"{path} is no zip archive: {error}.", "Download it again.") from error
+    # macOS puts a hidden ._items.csv beside every items.csv of an archive
+    return [file for file in files if not file.name.startswith(".")]

@@ -53,7 +53,7 @@ def import_dataset(
     with translated_errors(), engine.begin() as transaction:
         schema.require_schema(transaction)
         connection = driver_connection(transaction)
-        # keeps other imports and vacuum out, not what applications do; a read-only database refuses it at once
+        # keeps other imports and vacuum out, not applications; a read-only database refuses it at once
         connection.execute("lock table recsys.interactions in share update exclusive mode")
         staging = Staging(connection, skip_invalid, progress)
         if dataset.items is not None:

@@ -1,5 +1,6 @@
 """Parquet files, through pyarrow (the extra ``parquet``)."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -40,7 +41,12 @@ def _rows(file: File) -> Iterator[tuple[int, Row]]:
             )
             for row in batch.cast(coarse, safe=False).to_pylist():
                 line += 1
-                yield line, row
+                yield line, {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _is_nan(value: object) -> bool:
+    # how data frames write an absent value
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _opened(file: File) -> Any:

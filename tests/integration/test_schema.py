@@ -40,6 +40,16 @@ def sql_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def package(sql_copy: Path, url: str) -> Path:
+    """The sql/ of a version with a type, a function and a report more, which is installed in `url`."""
+    (sql_copy / "019_shelf_row.sql").write_text(SHELF_ROW)
+    write_function(sql_copy)
+    write_report(sql_copy)
+    migrate(url)
+    return sql_copy
+
+
+@pytest.fixture
 def user_connection(url: str) -> Iterator[psycopg.Connection]:
     """What the database's users do, committed at once."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -59,11 +69,36 @@ def problems(url: str) -> list[str]:
         return schema.schema_problems(connection)
 
 
-def edit(directory: Path, name: str, old: str, new: str) -> None:
-    path = directory / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
+SHELF_ROW = """-- A row of shelf.
+do $$ begin
+    if to_regtype('recsys_api.shelf_row') is null then
+        create type recsys_api.shelf_row as (title text);
+    end if;
+end $$;
+"""
+
+
+def write_function(
+    directory: Path,
+    *,
+    arguments: str = "",
+    result: str = "title text",
+    header: str = "What stands on a shelf.",
+) -> None:
+    (directory / "130_shelf.sql").write_text(
+        f"""-- {header}
+create or replace function recsys_api.shelf({arguments}) returns table ({result}) language plpgsql stable
+set search_path from current as $$ begin end $$;
+"""
+    )
+
+
+def write_report(directory: Path, columns: str = "count(*) as items") -> None:
+    (directory / "210_report_shelf.sql").write_text(
+        f"""-- How many items there are.
+create or replace view recsys_report.shelf as select {columns} from recsys.items;
+"""
+    )
 
 
 # install
@@ -194,57 +229,38 @@ def test_a_users_own_view_in_recsys_report_survives(url, user_connection):
 # upgrades
 
 
-def test_a_changed_result_is_installed_when_nothing_depends_on_it(url, user_connection, sql_copy):
-    edit(
-        sql_copy,
-        "114_popular_items.sql",
-        "in_stock boolean,\n    score",
-        "in_stock boolean, note text,\n    score",
-    )
-    edit(sql_copy, "114_popular_items.sql", "i.price, i.in_stock,\n", "i.price, i.in_stock, 'note',\n")
+def test_a_changed_result_is_installed_when_nothing_depends_on_it(url, user_connection, package):
+    write_function(package, result="title text, price numeric")
     migrate(url)
-    user_connection.execute("insert into recsys.items (title) values ('The only one')")
-    assert user_connection.execute("select note from recsys_api.popular_items()").fetchall() == [("note",)]
     assert user_connection.execute(
-        "select count(*) from pg_proc where proname = 'popular_items'"
-    ).fetchone() == (1,)
+        "select oid::regprocedure::text, pg_get_function_result(oid) from pg_proc where proname = 'shelf'"
+    ).fetchall() == [("recsys_api.shelf()", "TABLE(title text, price numeric)")]
 
 
-def test_new_arguments_replace_the_old_signature(url, user_connection, sql_copy):
-    edit(
-        sql_copy,
-        "115_similar_users.sql",
-        "n integer default 10)",
-        "n integer default 10, since date default null)",
-    )
+def test_new_arguments_replace_the_old_signature(url, user_connection, package):
+    write_function(package, arguments="n integer default 10")
     migrate(url)
     migrate(url)
     assert user_connection.execute(
-        "select oid::regprocedure::text from pg_proc where proname = 'similar_users'"
-    ).fetchall() == [("recsys_api.similar_users(bigint,integer,date)",)]
+        "select oid::regprocedure::text from pg_proc where proname = 'shelf'"
+    ).fetchall() == [("recsys_api.shelf(integer)",)]
 
 
 BLOCKED = {
     "the result of a function": (
-        "114_popular_items.sql",
-        "in_stock boolean,\n    score",
-        "in_stock boolean, note text,\n    score",
-        "create view shop.a as select title from recsys_api.popular_items();"
+        lambda package: write_function(package, result="title text, price numeric", header="Changed."),
+        "create view shop.a as select title from recsys_api.shelf();"
         " create view shop.b as select * from shop.a",
         ("view shop.a", "view shop.b"),
     ),
     "the arguments of a function": (
-        "115_similar_users.sql",
-        "n integer default 10)",
-        "n integer default 10, since date default null)",
-        "create view shop.a as select * from recsys_api.similar_users(1)",
+        lambda package: write_function(package, arguments="n integer default 10", header="Changed."),
+        "create view shop.a as select * from recsys_api.shelf()",
         ("view shop.a",),
     ),
     "a column of a report": (
-        "206_report_active_models.sql",
-        "m.revision,",
-        "m.revision as version,",
-        "create materialized view shop.a as select * from recsys_report.active_models",
+        lambda package: (write_function(package, header="Changed."), write_report(package, "count(*) as n")),
+        "create materialized view shop.a as select * from recsys_report.shelf",
         ("materialized view shop.a",),
     ),
 }
@@ -252,58 +268,57 @@ BLOCKED = {
 
 @pytest.mark.parametrize("what", BLOCKED)
 def test_a_change_that_would_break_a_users_view_is_refused_and_changes_nothing(
-    url, user_connection, sql_copy, what
+    url, user_connection, package, what
 ):
-    name, old, new, users_sql, dependents = BLOCKED[what]
-    edit(sql_copy, name, old, new)
-    edit(sql_copy, "100_item_id.sql", "-- The id of the item", "-- Changed. The id of the item")
+    change, users_sql, dependents = BLOCKED[what]
     user_connection.execute("create schema shop")
     user_connection.execute(users_sql)
     before = user_connection.execute(FUNCTIONS).fetchall()
+    comment = "select obj_description(oid, 'pg_proc') from pg_proc where proname = 'shelf'"
+    change(package)
     with pytest.raises(errors.UpgradeBlockedError) as raised:
         migrate(url)
     assert raised.value.dependents == dependents
     assert all(dependent in str(raised.value) for dependent in dependents)
     assert "recsys-pg migrate" in raised.value.hint
     assert user_connection.execute(FUNCTIONS).fetchall() == before
+    assert user_connection.execute(comment).fetchall() == [("What stands on a shelf.",)]
     assert user_connection.execute("select to_regclass('shop.a') is not null").fetchone() == (True,)
-    comment = "select obj_description('recsys_api.item_id(text)'::regprocedure, 'pg_proc')"
-    assert user_connection.execute(comment).fetchone()[0].startswith("The id of the item")
 
     user_connection.execute("drop schema shop cascade")
     migrate(url)
-    assert user_connection.execute(comment).fetchone()[0].startswith("Changed.")
+    assert user_connection.execute(comment).fetchall() == [("Changed.",)]
 
 
-def test_a_report_with_one_more_column_keeps_the_views_on_it(url, user_connection, sql_copy):
-    user_connection.execute("create view public.mine as select * from recsys_report.active_models")
-    edit(
-        sql_copy,
-        "206_report_active_models.sql",
-        "m.metrics, m.created_at",
-        "m.metrics, m.created_at, m.is_active",
-    )
+def test_a_report_with_one_more_column_keeps_the_views_on_it(url, user_connection, package):
+    user_connection.execute("create view public.mine as select * from recsys_report.shelf")
+    write_report(package, "count(*) as items, max(price) as highest_price")
     migrate(url)
-    assert user_connection.execute("select is_active from recsys_report.active_models").fetchone() == (True,)
-    assert len(user_connection.execute("select * from public.mine").fetchall()) == 1
+    assert user_connection.execute("select highest_price from recsys_report.shelf").fetchone() == (None,)
+    assert user_connection.execute("select * from public.mine").fetchall() == [(0,)]
 
 
-def test_an_object_that_is_gone_from_sql_is_dropped(url, user_connection, sql_copy):
-    for name in ("115_similar_users.sql", "206_report_active_models.sql", "013_similar_user.sql"):
-        (sql_copy / name).unlink()
+def test_an_object_that_is_gone_from_sql_is_dropped(url, user_connection, package):
+    for name in ("019_shelf_row.sql", "130_shelf.sql", "210_report_shelf.sql"):
+        (package / name).unlink()
     migrate(url)
     assert user_connection.execute(
-        "select to_regproc('recsys_api.similar_users'), to_regclass('recsys_report.active_models'),"
-        " to_regtype('recsys_api.similar_user')"
+        "select to_regproc('recsys_api.shelf'), to_regclass('recsys_report.shelf'),"
+        " to_regtype('recsys_api.shelf_row')"
     ).fetchone() == (None, None, None)
 
 
-def test_an_object_that_is_gone_from_sql_but_in_use_is_not_dropped(url, user_connection, sql_copy):
-    user_connection.execute("create view public.mine as select * from recsys_api.similar_users(1)")
-    (sql_copy / "115_similar_users.sql").unlink()
-    with pytest.raises(errors.UpgradeBlockedError, match="view mine"):
+@pytest.mark.parametrize("name", ["019_shelf_row.sql", "130_shelf.sql", "210_report_shelf.sql"])
+def test_an_object_that_is_gone_from_sql_but_in_use_is_not_dropped(url, user_connection, package, name):
+    user_connection.execute(
+        "create view public.mine as select f.title, r.items, null::recsys_api.shelf_row as of_type"
+        " from recsys_api.shelf() f, recsys_report.shelf r"
+    )
+    (package / name).unlink()
+    with pytest.raises(errors.UpgradeBlockedError) as raised:
         migrate(url)
-    assert user_connection.execute("select * from public.mine limit 0").fetchall() == []
+    assert raised.value.dependents == ("view mine",)
+    assert user_connection.execute("select * from public.mine").fetchall() == []
 
 
 def test_data_stays_through_an_upgrade(url, user_connection):

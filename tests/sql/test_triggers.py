@@ -116,6 +116,11 @@ def test_vectors_are_brought_to_unit_length_and_named_after_the_active_model(que
     ).fetchall() == [(1, "embedding")]
 
 
+def test_removing_a_taste_vector_removes_its_model(catalogue):
+    catalogue.execute("update recsys.users set embedding = null where id = 1")
+    assert catalogue.execute("select embedding_model_id from recsys.users where id = 1").fetchone() == (None,)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

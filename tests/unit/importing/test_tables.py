@@ -77,6 +77,7 @@ def test_gzipped_and_zipped_files_are_read_alike(tmp_path):
     archive = tmp_path / "shop.zip"
     with zipfile.ZipFile(archive, "w") as files:
         files.write(plain, "export/items.csv")
+        files.writestr("__MACOSX/export/._items.csv", b"\0\5")
     records = list(read_items(plain))
     assert list(read_items(zipped)) == records
     assert list(read_items(archive)) == records
@@ -129,9 +130,9 @@ def test_parquet_is_read_by_row(tmp_path):
 
     table = pa.table(
         {
-            "customer_id": [17850.0, None],
-            "stock_code": ["85123A", "71053"],
-            "invoiced_at": pa.array([datetime(2010, 12, 1, 8, 26)] * 2, pa.timestamp("ns")),  # noqa: DTZ001
+            "customer_id": [17850.0, None, float("nan")],
+            "stock_code": ["85123A", "71053", "71054"],
+            "invoiced_at": pa.array([datetime(2010, 12, 1, 8, 26)] * 3, pa.timestamp("ns")),  # noqa: DTZ001
         }
     )
     parquet.write_table(table, tmp_path / "lines.parquet")
@@ -142,7 +143,7 @@ def test_parquet_is_read_by_row(tmp_path):
     }
     source = read_interactions(tmp_path / "lines.parquet", mapping=mapping, kind="purchase")
     lines, _ = refused(source)
-    assert lines == [(2, "customer_id is empty.")]
+    assert lines == [(2, "customer_id is empty."), (3, "customer_id is empty.")]
     assert next(iter(source)) == (
         1,
         InteractionRecord(
