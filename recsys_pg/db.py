@@ -1,6 +1,5 @@
 """Engines and connections: database URLs in every usual form, and errors with a remedy."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from recsys_pg import errors
 from recsys_pg.config import DIMENSIONS
+
+LARGEST_COMPONENT = 3.4e38
+"""What a component of a vector, a float of 4 bytes, can hold."""
 
 _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS001": errors.UnknownUserError,
@@ -100,9 +102,9 @@ def vector_text(embedding: Any) -> str:
         ) from error
     if len(values) != DIMENSIONS:
         raise errors.InvalidVectorError(f"The embedding has {len(values)} dimensions.", remedy)
-    infinite = [value for value in values if not math.isfinite(value)]
-    if infinite:
-        raise errors.InvalidVectorError(f"The embedding contains {infinite[0]}.", remedy)
+    unfit = [value for value in values if not abs(value) <= LARGEST_COMPONENT]
+    if unfit:
+        raise errors.InvalidVectorError(f"The embedding contains {unfit[0]}.", remedy)
     return "[" + ",".join(map(repr, values)) + "]"
 
 

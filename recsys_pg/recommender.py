@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from recsys_pg.db import translated_errors, vector_text
+from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.types import (
     Contribution,
     FoundItem,
@@ -195,5 +196,10 @@ class Recommender:
 
 def _parameter(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return json.dumps(dict(value))
+        try:
+            return json.dumps(dict(value))
+        except TypeError as error:
+            raise InvalidArgumentError(
+                f"attributes cannot be JSON: {error}.", "Pass plain values."
+            ) from error
     return list(value) if isinstance(value, tuple) else value

@@ -58,7 +58,7 @@ begin
                  from (select i.id, i.distance
                        from (select i.id, i.embedding <=> $2 as distance
                              from recsys.items i where i.embedding is not null %s order by i.embedding <=> $2 limit %s) i
-                       order by i.distance, i.id limit %s) n', conditions, 4 * k, k)
+                       order by i.distance, i.id limit %s) n', conditions, 10 * k, k)
             into ids, distances using filter, query;
             perform set_config('hnsw.iterative_scan', iterative_scan, true);
         end if;

@@ -1,7 +1,7 @@
 -- The id of a user, who is registered if new. Safe to call again and from many sessions at once.
 --
 -- Arguments: external_id, the application's own text or uuid key; or user_id, its own number.
--- Errors: RS010 when not exactly one of the two is given, or the generated ids run into given ones.
+-- Errors: RS010 when not exactly one of the two is given, external_id is not of 1 to 255 characters, or the generated ids run into given ones.
 -- Example: select recsys_api.ensure_user('customer-17');
 create or replace function recsys_api.ensure_user(external_id text default null, user_id bigint default null)
 returns bigint
@@ -17,6 +17,7 @@ begin
             message = 'ensure_user takes either external_id or user_id',
             hint = 'Pass the key that your application knows the user by, and only that.';
     end if;
+    perform recsys_api._check_key('external_id', ensure_user.external_id);
     if ensure_user.user_id is not null then
         insert into recsys.users (id) values (ensure_user.user_id) on conflict (id) do nothing;
         return ensure_user.user_id;

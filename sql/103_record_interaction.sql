@@ -8,8 +8,8 @@
 --   event_id     the caller's own id of the event: recorded once, however often it is sent
 --   occurred_at  when it happened; now if left out
 -- Returns the id of the interaction, for a repeated event_id that of the first.
--- Errors: RS001, RS002, RS003 for an unknown user, item or kind; RS010 for a missing value, a value that is not
--- finite or a time in the future; RS012 when event_id was used for something else.
+-- Errors: RS001, RS002, RS003 for an unknown user, item or kind; RS010 for a missing value, a value beyond 1e9, a
+-- time in the future or an event_id that is not of 1 to 255 characters; RS012 when event_id was used for something else.
 -- Cost: about 0.1 ms; touches no vector index.
 -- Example: select recsys_api.record_interaction(42, 1, 'rating', value => 5, event_id => 'order-17-line-1');
 create or replace function recsys_api.record_interaction(
@@ -45,15 +45,18 @@ begin
             message = format('an interaction of kind %s needs a value', quote_literal(known.kind)),
             hint = 'Pass value, for example the number of stars.';
     end if;
-    if record_interaction.value in ('NaN', 'Infinity', '-Infinity') then
+    if record_interaction.value not between -1e9 and 1e9 then
         raise exception using errcode = 'RS010',
-            message = format('value is %s, not a finite number', record_interaction.value),
-            hint = 'Pass a finite number, or leave value out.';
+            message = format('value is %s, not between -1e9 and 1e9', record_interaction.value),
+            hint = 'Pass a number such as the stars of a rating, or leave value out.';
     end if;
-    if record_interaction.occurred_at is null or record_interaction.occurred_at > now() + interval '5 minutes' then
+    perform recsys_api._check_key('event_id', record_interaction.event_id);
+    if isfinite(record_interaction.occurred_at) is not true
+        or record_interaction.occurred_at > now() + interval '5 minutes'
+    then
         raise exception using errcode = 'RS010',
             message = format('occurred_at is %s, %s', coalesce(record_interaction.occurred_at::text, 'NULL'),
-                case when record_interaction.occurred_at is null then 'not a time' else 'in the future' end),
+                case when isfinite(record_interaction.occurred_at) then 'in the future' else 'not a time' end),
             hint = 'Pass the time at which it happened, or leave it out for now.';
     end if;
 

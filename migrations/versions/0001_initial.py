@@ -64,7 +64,7 @@ create table recsys.items (
     constraint items_embedding_model_id_fkey foreign key (embedding_model_id) references recsys.models (id),
     constraint items_external_id_check check (length(external_id) between 1 and 255),
     constraint items_category_check check (length(category) between 1 and 255),
-    constraint items_tags_check check (array_position(tags, null) is null),
+    constraint items_tags_check check (recsys.are_labels(tags)),
     constraint items_price_check check (price >= 0 and price < 'Infinity'),
     constraint items_attributes_check check (jsonb_typeof(attributes) = 'object'),
     constraint items_embedding_norm_check check ({vector}.vector_norm(embedding) between 0.999 and 1.001),
@@ -206,6 +206,12 @@ end $$;
 comment on function recsys.item_content(text, text, text, text[]) is
 'The text that an item is embedded from: title, labels, description; at most 10,000 characters; empty when nothing is known.';
 
+create function recsys.are_labels(tags text[])
+returns boolean language sql immutable parallel safe as $$
+    select coalesce(bool_and(t.tag is not null and length(t.tag) between 1 and 255), true) from unnest(tags) t (tag)
+$$;
+comment on function recsys.are_labels(text[]) is 'Whether all are texts of 1 to 255 characters, as an index can hold.';
+
 create function recsys.item_content_hash(title text, description text, category text, tags text[])
 returns uuid language plpgsql immutable parallel safe as $$
 begin
@@ -315,7 +321,9 @@ begin
     return new;
 end $$;
 comment on function recsys.normalize_user_embedding() is 'Brings every written taste vector to unit length.';
-create trigger users_30_normalize_embedding before insert or update of embedding on recsys.users
+create trigger users_30_normalize_embedding before update of embedding on recsys.users
+    for each row execute function recsys.normalize_user_embedding();
+create trigger users_30_normalize_new_embedding before insert on recsys.users
     for each row when (new.embedding is not null) execute function recsys.normalize_user_embedding();
 """
 
@@ -389,6 +397,6 @@ def downgrade() -> None:
             recsys.items, recsys.models;
         drop function recsys.touch_item(), recsys.drop_stale_embedding(), recsys.normalize_item_embedding(),
             recsys.enqueue_embedding_jobs(), recsys.enqueue_embedding_job(), recsys.normalize_user_embedding(),
-            recsys.item_content_hash(text, text, text, text[]), recsys.item_content(text, text, text, text[]);
+            recsys.are_labels(text[]), recsys.item_content_hash(text, text, text, text[]), recsys.item_content(text, text, text, text[]);
         """
     )

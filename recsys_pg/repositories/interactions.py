@@ -38,9 +38,11 @@ class InteractionRepository:
             return int(
                 self._session.execute(
                     sa.text(
-                        "select recsys_api.record_interaction(:user_id, :item_id, :kind, value => :value,"
-                        " event_id => :event_id, occurred_at => coalesce(:occurred_at, now()))"
-                    ).bindparams(sa.bindparam("occurred_at", type_=sa.TIMESTAMP(timezone=True))),
+                        "select recsys_api.record_interaction(cast(:user_id as bigint),"
+                        " cast(:item_id as bigint), :kind, value => cast(:value as double precision),"
+                        " event_id => :event_id,"
+                        " occurred_at => coalesce(cast(:occurred_at as timestamptz), now()))"
+                    ),
                     {
                         "user_id": user_id,
                         "item_id": item_id,

@@ -16,6 +16,7 @@ RAISED = {
     "RS011": errors.InvalidVectorError,
     "RS012": errors.EventConflictError,
     "25006": errors.ReadOnlyDatabaseError,
+    "55P03": errors.DatabaseError,
     "42501": errors.PermissionDeniedError,
     "23514": errors.InvalidArgumentError,
     "22003": errors.InvalidArgumentError,

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-import sqlalchemy as sa
 
 from recsys_pg.embedding import Worker
 from recsys_pg.embedding.refresh import refresh
@@ -70,16 +69,23 @@ def test_a_refresh_that_fails_stops_nothing(engine, catalogue, embedder, caplog)
         wait_until(lambda: embedder.texts == ["one", "two"])
 
 
-def test_one_refresh_at_a_time(engine, catalogue, embedder):
+def test_the_catalogues_center_is_computed_once_and_popularity_each_time(engine, catalogue, embedder):
     catalogue.add("one")
     Worker(engine, embedder).run_once()
+    center = "select center::text from recsys.models where is_active"
+    first = catalogue.sql(center)
+    assert first != [(None,)]
+    catalogue.add("two")
+    catalogue.sql("insert into recsys.users (id) values (7)")
+    catalogue.sql(
+        "insert into recsys.interactions (user_id, item_id, kind) select 7, min(id), 'like' from recsys.items"
+    )
+    Worker(engine, embedder).run_once()
+    assert catalogue.sql(center) == first
+    assert catalogue.sql("select count(*) from recsys.item_popularity") == [(1,)]
     catalogue.sql("update recsys.models set center = null")
-    with engine.begin() as other:
-        other.execute(sa.text(f"select pg_advisory_xact_lock({0x72656672})"))
-        refresh(engine)
-        assert catalogue.sql("select center is null from recsys.models where is_active") == [(True,)]
     refresh(engine)
-    assert catalogue.sql("select center is null from recsys.models where is_active") == [(False,)]
+    assert catalogue.sql(center) not in (first, [(None,)])
 
 
 def test_a_worker_ends_when_the_database_is_switched_to_another_model(engine, catalogue, embedder):
