@@ -16,7 +16,9 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 class Settings(BaseSettings):
     """What a deployment sets. Every field is the variable RECSYS_PG_<FIELD>."""
 
-    model_config = SettingsConfigDict(env_prefix="RECSYS_PG_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="RECSYS_PG_", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     database_url: str | None = Field(
         default=None,

@@ -49,11 +49,11 @@ def connection_parameters(url: str) -> dict[str, Any]:
         dsn = f"postgresql://{rest}"
     try:
         parameters = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
         raise errors.InvalidArgumentError(
             "The database URL cannot be read.",
             "Use postgresql://user@host/database, with special characters of the password percent-encoded.",
-        ) from error
+        ) from None  # libpq's error repeats the URL, password and all
     if not parameters:
         raise errors.InvalidArgumentError(
             "The database URL is empty.", "Use postgresql://user@host/database."

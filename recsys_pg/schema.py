@@ -115,6 +115,7 @@ def migrate(engine: sa.Engine) -> Migrated:
         prepare_database(connection)
         before = _current_revision(connection)
         _require_known_revision(before)
+        _require_tables(connection, before)
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -298,6 +299,22 @@ def _require_known_revision(revision: str | None) -> None:
         )
 
 
+def _require_tables(connection: sa.Connection, revision: str | None) -> None:
+    missing = _missing_tables(connection) if revision == head_revision() else []
+    if missing:
+        raise SchemaNotReadyError(
+            f"The schema is at revision {revision}, but tables are missing: {', '.join(missing)}.",
+            "Restore the tables from a backup: migrating brings no data back.",
+        )
+
+
+def _missing_tables(connection: sa.Connection) -> list[str]:
+    found = set(
+        connection.scalars(sa.text("select tablename::text from pg_tables where schemaname = 'recsys'"))
+    )
+    return sorted(table.name for table in Base.metadata.tables.values() if table.name not in found)
+
+
 def schema_problems(connection: sa.Connection) -> list[str]:
     """What keeps the schema from being usable, one sentence each; empty when it is complete and current."""
     found = set(
@@ -311,14 +328,11 @@ def schema_problems(connection: sa.Connection) -> list[str]:
     missing_schemas = [schema for schema in SCHEMAS if schema not in found]
     if missing_schemas:
         return [f"Schema {', '.join(missing_schemas)} is missing."]
-    tables = set(
-        connection.scalars(sa.text("select tablename::text from pg_tables where schemaname = 'recsys'"))
-    )
     problems = []
-    missing = sorted(table.name for table in Base.metadata.tables.values() if table.name not in tables)
+    missing = _missing_tables(connection)
     if missing:
         problems.append(f"Tables are missing in schema recsys: {', '.join(missing)}.")
-    revision = _current_revision(connection) if "alembic_version" in tables else None
+    revision = _current_revision(connection)
     if revision != head_revision():
         problems.append(
             f"The schema is at revision {revision or 'none'}, this package needs {head_revision()}."
@@ -348,4 +362,10 @@ def require_schema(connection: sa.Connection) -> None:
     """
     problems = schema_problems(connection)
     if problems:
-        raise SchemaNotReadyError(" ".join(problems), "Run: recsys-pg migrate.")
+        damaged = problems[0].startswith("Tables are missing")
+        raise SchemaNotReadyError(
+            " ".join(problems),
+            "Restore the tables from a backup: migrating brings no data back."
+            if damaged
+            else "Run: recsys-pg migrate.",
+        )

@@ -53,6 +53,7 @@ begin
         along_index := 2 * coalesce(cardinality(ids), 0) * greatest(items, 1) > probe * exact_limit;
         if passing > exact_limit and along_index then
             perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+            perform set_config('hnsw.ef_search', '1000', true);
             execute format(
                 'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
                  from (select i.id, i.distance

@@ -358,7 +358,7 @@ comment on table recsys.users is 'People. The embedding is the taste vector, in 
 comment on table recsys.interactions is 'What people did, append-only. Deleting a person or an item deletes what they did.';
 comment on table recsys.interaction_kinds is 'What each kind of interaction means; edit the weights to fit the application.';
 comment on column recsys.interaction_kinds.weight is 'Strength, negative for dislikes; with a value_center it is the strength of one unit of value.';
-comment on column recsys.interaction_kinds.value_center is 'If set, the interaction counts weight * (value - value_center), as for ratings.';
+comment on column recsys.interaction_kinds.value_center is 'If set, the interaction counts weight * (value - value_center), limited to -1 … 1, as for ratings.';
 comment on column recsys.interaction_kinds.hides_item is 'The item is never recommended to that user again.';
 comment on column recsys.interaction_kinds.is_consumption is 'The item counts as seen: left out unless exclude_seen is false.';
 comment on table recsys.item_popularity is 'Weight of all positive interactions, halved every half-life; refreshed by recsys-pg train and worker.';

@@ -144,7 +144,10 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.FAILURE
     except Exception as error:
-        return _failed(error, this_run)
+        signalled = errors.signal_behind(error)
+        if signalled is None:
+            return _failed(error, this_run)
+        code = signalled
     if code == errors.INTERRUPTED:
         _say("Interrupted.")
     return code if isinstance(code, int) else 0

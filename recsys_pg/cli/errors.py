@@ -16,6 +16,18 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def signal_behind(error: BaseException) -> int | None:
+    """The exit code of the signal during whose clean-up an error came up; None when there was no signal."""
+    context: BaseException | None = error
+    while context is not None:
+        if isinstance(context, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(context, SystemExit) and isinstance(context.code, int):
+            return context.code
+        context = context.__context__
+    return None
+
+
 def explained(error: Exception) -> RecsysError:
     """The error of recsys_pg that an exception is, or that says to a person what it means."""
     if isinstance(error, RecsysError):
@@ -40,6 +52,11 @@ def explained(error: Exception) -> RecsysError:
         variable = "_".join(["RECSYS_PG", *map(str, wrong["loc"])]).upper()
         return InvalidArgumentError(
             f"{variable} is {wrong['input']!r}: {wrong['msg']}.", "Set it anew, or unset it."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return RecsysError(
+            f"{error.strerror}: {error.filename or 'the output'}.",
+            "Free it, or name another place with RECSYS_PG_EMBEDDED_DIR or XDG_CACHE_HOME.",
         )
     return RecsysError(
         f"{type(error).__name__}: {error}.",

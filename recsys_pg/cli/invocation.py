@@ -27,6 +27,8 @@ def invocation(context: typer.Context) -> Invocation:
 def remember_database_url(context: typer.Context, value: str | None) -> None:
     """Callback of --database-url."""
     if value is not None:
+        if not value.strip():
+            raise typer.BadParameter("is empty. Name a database, or leave the option out.")
         invocation(context).database_url = value
 
 

@@ -12,6 +12,7 @@ from recsys_pg.cli.database import connected_to_schema
 from recsys_pg.cli.errors import FAILURE
 from recsys_pg.cli.output import AsJson, print_json, print_line
 from recsys_pg.cli.progress import progress_bars
+from recsys_pg.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from recsys_pg.embedding import WorkerReport
@@ -87,6 +88,11 @@ def requeue(
 
     with connected_to_schema(context) as engine:
         count = requeue_failed(engine, items or None)
+    if items and count < len(set(items)):
+        raise InvalidArgumentError(
+            f"Only {count:,} of the {len(set(items)):,} items named have failed for good; those are back.",
+            "recsys_report.failed_embeddings lists the items that have.",
+        )
     if as_json:
         print_json({"requeued": count})
     else:

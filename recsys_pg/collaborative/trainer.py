@@ -3,11 +3,12 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import get_args
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.collaborative.interactions import read_interactions
 from recsys_pg.collaborative.learner import Algorithm, learn, what_is_missing
@@ -142,6 +143,9 @@ def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
                 raise DatabaseError("Another training runs on this database.", "Try again when it has ended.")
             yield connection
         finally:
+            with suppress(DBAPIError):  # in the middle of a query it cannot be told, and closing has to do
+                connection.rollback()
+                connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
             # closed instead of given back to the pool, where it would keep the lock
             connection.invalidate()
 

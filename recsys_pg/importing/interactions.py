@@ -1,9 +1,8 @@
 """Interactions: checked, joined to the ids of users and items, and recorded once.
 
-The ids come from joins inside the database. Dictionaries here and a COPY straight into the table are no
-faster worth the name (21 s against 24 s for a million rows, of which indexes and foreign keys take most),
-need memory for every user there is, and can neither check a row against others nor leave out what is
-recorded already.
+The ids come from joins inside the database. Dictionaries here and a COPY straight into the table are at best
+a fifth faster (20 s against 24 s for a million rows, most of it for indexes and foreign keys), but hold every
+user in memory, read the file twice, and cannot leave out what is recorded already.
 """
 
 from dataclasses import dataclass

@@ -77,6 +77,11 @@ class ItemRepository:
         ids = []
         with translated_errors():
             for record in records:
+                tags: Any = record.tags
+                if isinstance(tags, str):
+                    raise InvalidArgumentError(
+                        f"tags is the text {tags!r}, not a tuple of texts.", "Pass tags=('one', 'two')."
+                    )
                 values: dict[str, Any] = {name: getattr(record, name) for name in _CONTENT}
                 values |= {"tags": list(record.tags), "attributes": dict(record.attributes)}
                 if record.created_at is not None:

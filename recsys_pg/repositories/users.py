@@ -52,7 +52,9 @@ class UserRepository:
         with translated_errors():
             return int(
                 self._session.execute(
-                    sa.text("select recsys_api.ensure_user(:external_id, cast(:user_id as bigint))"),
+                    sa.text(
+                        "select recsys_api.ensure_user(cast(:external_id as text), cast(:user_id as bigint))"
+                    ),
                     {"external_id": external_id, "user_id": user_id},
                 ).scalar_one()
             )

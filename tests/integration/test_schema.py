@@ -397,9 +397,11 @@ def test_a_half_migrated_schema_is_named(url, user_connection):
     ]
     with (
         engine_of(url).connect() as connection,
-        pytest.raises(errors.SchemaNotReadyError, match=r"embedding_jobs.*Run: recsys-pg migrate"),
+        pytest.raises(errors.SchemaNotReadyError, match=r"embedding_jobs.*Restore the tables"),
     ):
         schema.require_schema(connection)
+    with pytest.raises(errors.SchemaNotReadyError, match=r"embedding_jobs.*Restore the tables"):
+        migrate(url)
 
 
 def test_a_missing_function_is_installed_again(url, user_connection):

@@ -62,7 +62,6 @@ def test_a_database_without_the_schema_asks_for_migrate(cli, create_database, co
         "delete from recsys.alembic_version",
         "update recsys.alembic_version set version_num = 'ancient'",
         "drop view recsys_report.top_items",
-        "drop table recsys.settings",
     ],
 )
 def test_a_schema_that_is_old_or_half_there_asks_for_migrate(cli, url, command, damage):
@@ -70,6 +69,14 @@ def test_a_schema_that_is_old_or_half_there_asks_for_migrate(cli, url, command, 
     failed = cli(command, "--database-url", url)
     assert failed.code == 1
     assert "recsys-pg migrate" in failed.error()
+
+
+@pytest.mark.parametrize("command", ["status", "migrate"])
+def test_a_schema_that_lost_a_table_asks_for_a_backup(cli, url, command):
+    execute(url, "drop table recsys.settings")
+    failed = cli(command, "--database-url", url)
+    assert failed.code == 1
+    assert "settings. Restore the tables from a backup" in failed.error()
 
 
 def test_a_schema_of_a_newer_version_is_left_alone(cli, url):

@@ -60,7 +60,9 @@ def test_once_fails_when_an_item_is_given_up_and_requeue_gives_it_another_try(
     assert done.code == 1
     assert "Embedded 7 items" in done.out
     assert "1 failed for good" in done.out
-    assert cli("requeue", "--item", "1", "--json", "--database-url", own_shop).json == {"requeued": 0}
+    unharmed = cli("requeue", "--item", "1", "--database-url", own_shop)
+    assert unharmed.code == 2
+    assert "Only 0 of the 1 items named have failed" in unharmed.err
     assert cli("requeue", "--json", "--database-url", own_shop).json == {"requeued": 1}
     assert cli("requeue", "--database-url", own_shop).out == "Put 0 items back into the queue.\n"
 
