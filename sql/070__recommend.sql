@@ -72,7 +72,7 @@ begin
                 case when narrowed then 'join recsys.items i on i.id = g.item_id' end,
                 case when narrowed then conditions end,
                 case when taste is not null then
-                    'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(50, 2 * $8)), $1) s'
+                    'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(20, 2 * $8)), $1) s'
                 end)
         end;
     end if;
