@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-import bench-methods clean
+.PHONY: help demo test check lint format docs bench-import bench-methods bench-recommend clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare
 
 bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLens 100k
 	@$(BIN)/python benchmarks/methods.py
+
+bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items, and the plans of its parts
+	@$(BIN)/python benchmarks/recommend_speed.py
 
 clean:  ## remove .venv and everything else that make and the tools wrote here
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -49,8 +49,8 @@ PARTS = {
 }
 NEAREST = """
 select i.id, i.distance
-from (select i.*, i.embedding <=> $1 as distance from recsys.items i order by i.embedding <=> $1 limit 400) i
-where i.id <> all ($2) order by i.distance, i.id limit 100
+from (select i.*, i.embedding <=> $1 as distance from recsys.items i order by i.embedding <=> $1 limit 100) i
+where i.id <> all ($2) order by i.distance, i.id limit 20
 """
 POPULAR = """
 select p.item_id, p.log2_weight
