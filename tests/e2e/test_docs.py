@@ -75,6 +75,16 @@ def test_the_code_of_a_page_runs(page: Path, film_url: str, monkeypatch: pytest.
             value.dispose()
 
 
+def test_the_applications_sql_of_the_readme_runs_as_its_role(film_url: str) -> None:
+    blocks = [code for language, _, code in code_blocks(ROOT / "README.md") if language == "sql"]
+    application = [code for code in blocks if "insert into recsys.items" not in code]
+    assert len(blocks) == len(application) + 1
+    with psycopg.connect(film_url, autocommit=True) as connection:
+        connection.execute("set role recsys_app")
+        for code in application:
+            connection.execute(code.encode())
+
+
 def test_the_sql_reference_is_what_the_functions_say() -> None:
     result = subprocess.run(
         [sys.executable, ROOT / "docs" / "generate_sql_api.py", "--check"],
