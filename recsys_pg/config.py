@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         if not self.database_url:
             raise InvalidArgumentError(
                 "RECSYS_PG_DATABASE_URL is not set.",
-                "Set it, for example to postgresql://user@localhost/shop.",
+                "Set it, for example to postgresql://user@localhost/shop, or to what"
+                " recsys-pg server url says.",
             )
         return self.database_url

@@ -156,6 +156,8 @@ def _print(report: "ImportReport") -> None:
     ):
         print_line(f"{name:<13}{inserted:>11,} new, {rest}")
     print_line(f"In {report.seconds:.1f} s.")
+    if report.items_inserted or report.items_updated:
+        print_line("What is new or has changed its text is found by content after: recsys-pg worker --once.")
     if report.skipped_count:
         print_line(f"Left out {report.skipped_count:,} lines that are not valid:")
         for line in report.skipped[:_SKIPPED_SHOWN]:

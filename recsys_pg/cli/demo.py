@@ -24,7 +24,7 @@ def demo(context: typer.Context) -> None:
     from recsys_pg.demo import run_demo
 
     settings = Settings()
-    # piped into a file, lines must not be cut at 80 columns
+    # piped into a file, lines are not cut at 80 columns
     console = Console(highlight=False, width=None if Console().is_terminal else 120)
     url = invocation(context).database_url or settings.database_url
     server = None
@@ -48,5 +48,5 @@ def demo(context: typer.Context) -> None:
     else:
         console.print("  psql:   recsys-pg sql")
     console.print('  more:   recsys-pg similar "The Matrix"')
-    console.print('          recsys-pg search "a heist that goes wrong"')
+    console.print('          recsys-pg search "astronauts stranded in space"')
     console.print("          recsys-pg recommend 843 --external --category Drama --in-stock")

@@ -47,8 +47,7 @@ def _print(overview: "Overview") -> None:
                 "",
                 [
                     f"{coverage.items_with_embedding:,} with a vector,"
-                    f" {coverage.items_with_neighbors:,} with neighbors,"
-                    f" {coverage.items_with_positive_interactions:,} liked by somebody",
+                    f" {coverage.items_with_neighbors:,} with neighbors",
                     f"{counts.users_with_taste:,} with a taste vector",
                     f"the latest {latest:%Y-%m-%d %H:%M}" if latest else "",
                 ],
@@ -67,6 +66,8 @@ def _print(overview: "Overview") -> None:
             f"embedding  {model.model}{state}: {model.embedded:,} done, {model.pending:,} waiting{waiting},"
             f" {model.failed:,} failed"
         )
+        if model.is_active and model.pending:
+            print_line("           run recsys-pg worker, or worker --once, to embed what waits")
     graph = next((model for model in overview.models if model.purpose == "neighbors"), None)
     if graph is None:
         print_line("training   never: run recsys-pg train")

@@ -19,6 +19,8 @@ from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.importing import Dataset, Source, import_dataset, open_dataset
 from recsys_pg.types import ItemRecord, Progress
 
+_HALF_LIFE = "update recsys.settings set value = '3650' where key = 'popularity.half_life_days'"
+
 ProgressBars: TypeAlias = Callable[[], AbstractContextManager[Progress | None]]
 """Opens what shows the progress of a step."""
 
@@ -36,6 +38,9 @@ def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: 
     try:
         _refuse_other_catalogues(engine)
         schema.migrate(engine)
+        with translated_errors(), engine.begin() as connection:
+            # the ratings are of 1998: at the default of 30 days, one click of today would outweigh them all
+            connection.execute(sa.text(_HALF_LIFE))
         dataset = _dataset(movielens_wheel(cache))
         with progress_bars() as progress:
             imported = import_dataset(engine, dataset, progress=progress)

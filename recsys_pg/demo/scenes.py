@@ -23,6 +23,8 @@ NEXT_FILM = "302"
 
 NEWCOMER = "demo-newcomer"
 
+_SIDE_BY_SIDE = 110  # characters, below which tables stand below one another
+
 RECOMMEND = f"""\
 select rank, title, category, price, score, reason
 from recsys_api.recommend_for_user(recsys_api.user_id('{PERSON}'), n => 10)"""
@@ -115,9 +117,9 @@ select recsys_api.record_interaction(recsys_api.user_id('{PERSON}'), recsys_api.
         savepoint.rollback()
     _table(
         console,
-        ("", "film", "score", "why", ""),
+        ("", "film", "score", "", "why"),
         [
-            (row.rank, row.title, f"{row.score:.2f}", row.reason, "" if row.title in before else "new")
+            (row.rank, row.title, f"{row.score:.2f}", "" if row.title in before else "new", row.reason)
             for row in rows
         ],
     )
@@ -175,15 +177,19 @@ def _grid(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int) 
 
 
 def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    console.print(Padding(_grid(columns, rows, console.width - 4), (0, 2)))
+    console.print(Padding(_grid(columns, rows, console.width - 7), (0, 2)))
 
 
 def _beside(
     console: Console, left: Table, right_columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> None:
     taken = console.measure(left).maximum + 3
+    if console.width < _SIDE_BY_SIDE:
+        console.print(Padding(left, (0, 2)))
+        _table(console, right_columns, rows)
+        return
     beside = Table.grid(padding=(0, 3))
-    beside.add_row(left, _grid(right_columns, rows, console.width - 4 - taken))
+    beside.add_row(left, _grid(right_columns, rows, console.width - 10 - taken))
     console.print(Padding(beside, (0, 2)))
 
 

@@ -26,7 +26,11 @@ def queue(connection: sa.Connection) -> Iterator[Finding]:
                 "Run: recsys-pg worker; or more than one, on other machines.",
             )
         else:
-            yield Finding("info", f"{model.pending:,} items wait for their vectors.")
+            yield Finding(
+                "info",
+                f"{model.pending:,} items wait for their vectors.",
+                "Run: recsys-pg worker, or recsys-pg worker --once.",
+            )
 
 
 def failed_items(connection: sa.Connection) -> Iterator[Finding]:
