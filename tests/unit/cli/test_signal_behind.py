@@ -5,13 +5,17 @@ import pytest
 from recsys_pg.cli.errors import INTERRUPTED, signal_behind
 
 
-@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), INTERRUPTED), (SystemExit(143), 143)])
-def test_an_error_in_the_clean_up_after_a_signal_gives_the_signals_code(cause, code):
+def interrupted_by(signal: BaseException) -> None:
+    try:
+        raise signal
+    finally:
+        raise ValueError("another command is already in progress")
+
+
+@pytest.mark.parametrize(("signal", "code"), [(KeyboardInterrupt(), INTERRUPTED), (SystemExit(143), 143)])
+def test_an_error_in_the_clean_up_after_a_signal_gives_the_signals_code(signal, code):
     with pytest.raises(ValueError, match="another command") as raised:
-        try:
-            raise cause
-        finally:
-            raise ValueError("another command is already in progress")
+        interrupted_by(signal)
     assert signal_behind(raised.value) == code
 
 
