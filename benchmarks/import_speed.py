@@ -14,8 +14,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,13 +24,12 @@ import numpy as np
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
+from server import RESULTS, server_url
 
-from recsys_pg import db, embedded, schema
-from recsys_pg.config import Settings
+from recsys_pg import db, schema
 from recsys_pg.importing import import_dataset, open_dataset
 from recsys_pg.repositories import copy_rows
 
-RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "recsys_import_speed_template"
 CLONE = "recsys_import_speed"
 ADJECTIVES = ("light", "heavy", "small", "red", "blue", "wooden", "classic", "modern", "soft")
@@ -94,18 +92,6 @@ def full_import(url: str, folder: Path) -> float:
     started = time.perf_counter()
     import_dataset(engine, open_dataset(folder))
     return time.perf_counter() - started
-
-
-@contextmanager
-def server_url() -> Iterator[str]:
-    configured = Settings().database_url
-    if configured:
-        yield configured
-        return
-    with tempfile.TemporaryDirectory(prefix="recsys_import_speed_") as folder:
-        server = embedded.start(Path(folder) / "data", on_exit="stop")
-        yield server.url
-        server.stop()
 
 
 def sibling(url: str, database: str) -> str:

@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 import uuid
 import zipfile
@@ -30,17 +29,16 @@ from pathlib import Path
 import platformdirs
 import psycopg
 import sqlalchemy as sa
+from server import RESULTS, server_url
 
-from recsys_pg import db, embedded, schema
+from recsys_pg import db, schema
 from recsys_pg.collaborative import train
-from recsys_pg.config import Settings
 from recsys_pg.demo.movielens import movielens_wheel
 from recsys_pg.embedding import SentenceTransformerEmbedder, Worker
 from recsys_pg.evaluation import MethodResult, evaluate_methods, last_of_each_user
 from recsys_pg.repositories import copy_rows
 
 FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
-RESULTS = Path(__file__).parent / "results"
 ITEM_BASED_BAR = (0.130, 0.190)
 
 
@@ -160,11 +158,8 @@ def load(engine: sa.Engine, wheel: Path, ratings: list[Rating]) -> None:
 
 @contextmanager
 def scratch_database() -> Iterator[sa.Engine]:
-    url = Settings().database_url
-    with tempfile.TemporaryDirectory() as directory:
-        if url is None:
-            url = embedded.start(Path(directory) / "postgres", on_exit="delete").url
-        name = f"recsys_pg_benchmark_{uuid.uuid4().hex[:8]}"
+    name = f"recsys_pg_benchmark_{uuid.uuid4().hex[:8]}"
+    with server_url() as url:
         parameters = db.connection_parameters(url)
         with psycopg.connect(**parameters, autocommit=True) as server:
             server.execute(f'create database "{name}"')

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import psycopg
 import sqlalchemy as sa
-from import_speed import RESULTS, generate, server_url, write_files
+from import_speed import generate, write_files
 from psycopg.conninfo import make_conninfo
+from server import RESULTS, server_url
 
 from recsys_pg import db, schema
 from recsys_pg.collaborative import train

@@ -360,12 +360,7 @@ def require_schema(connection: sa.Connection) -> None:
     Raises:
         SchemaNotReadyError: with what is wrong and the remedy.
     """
+    _require_tables(connection, _current_revision(connection))
     problems = schema_problems(connection)
     if problems:
-        damaged = problems[0].startswith("Tables are missing")
-        raise SchemaNotReadyError(
-            " ".join(problems),
-            "Restore the tables from a backup: migrating brings no data back."
-            if damaged
-            else "Run: recsys-pg migrate.",
-        )
+        raise SchemaNotReadyError(" ".join(problems), "Run: recsys-pg migrate.")

@@ -26,20 +26,20 @@ as $$
         where i.id = any (target_item_ids)
     ),
     taste as materialized (
-        -- the same bounds as in _taste
-        select recsys_api._setting('hybrid.content_weight') / v.norm as scale
-        from (
-            select vector_norm(sum(array_fill(g.weight::real, array[384])::vector * g.total)) as norm
-            from (select h.weight, sum(h.vector) as total from history h
-                  where h.vector is not null group by h.weight) g
-        ) v
-        where v.norm > 1e-6 and 0 < any (weights)
+        select recsys_api._taste(item_ids, weights) as direction
+    ),
+    scale as materialized (
+        -- the weighted sum of the vectors, projected on its own direction, is its length, by which taste is divided
+        select recsys_api._setting('hybrid.content_weight')
+            / nullif(sum(h.weight * -(h.vector <#> t.direction)), 0) as factor
+        from history h cross join taste t
+        where h.vector is not null
     )
     select t.id, h.item_id,
         case when h.weight > 0 or e.weight > 0 then h.weight * e.weight else 0 end,
-        coalesce(s.scale * h.weight * -(h.vector <#> t.vector), 0)
+        coalesce(s.factor * h.weight * -(h.vector <#> t.vector), 0)
     from targets t
     cross join history h
     cross join lateral (select coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0) as weight) e
-    left join taste s on true
+    cross join scale s
 $$;

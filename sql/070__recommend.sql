@@ -35,6 +35,8 @@ declare
     scores          double precision[] := '{}';
     supporters      integer[];
     personal        integer;
+    -- whether the past says anything about what fills up
+    scored          boolean := method in ('hybrid', 'item_based', 'content') and cardinality(history_ids) > 0;
 begin
     if method is null or method not in ('hybrid', 'item_based', 'user_based', 'content', 'popular') then
         raise exception using errcode = 'RS010',
@@ -99,15 +101,17 @@ begin
         into ids, scores
         from (
             select p.item_id, p.position,
-                case when method in ('hybrid', 'item_based') then coalesce(g.score, 0) else 0 end
+                coalesce(g.score, 0)
                 + case when method in ('hybrid', 'content') and taste is not null
                     then case method when 'hybrid' then content_weight else 1 end
                         * coalesce(-(i.embedding <#> taste) - center_score, 0)
                     else 0 end as score
-            from recsys_api._popular_items(least(1000, greatest(200, pool - personal)),
+            from recsys_api._popular_items(
+                case when scored then least(1000, greatest(200, pool - personal)) else pool - personal end,
                 recsys_api._exclude(filter, ids)) with ordinality p (item_id, popularity, position)
             join recsys.items i on i.id = p.item_id
-            left join recsys_api._graph_scores(history_ids, history_weights) g on g.item_id = p.item_id
+            left join recsys_api._graph_scores(history_ids, history_weights) g
+                on method in ('hybrid', 'item_based') and scored and g.item_id = p.item_id
             order by score desc, p.position
             limit pool - personal
         ) f;
