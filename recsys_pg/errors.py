@@ -38,6 +38,10 @@ class EventConflictError(RecsysError):
     """An event_id was used before, for a different interaction (SQLSTATE RS012)."""
 
 
+class RuleError(RecsysError):
+    """A rule is unknown, or what it reads is gone (SQLSTATE RS013)."""
+
+
 class InvalidRecordError(InvalidArgumentError):
     """A record of an imported file is malformed; ``line`` is its number, counted from 1."""
 

@@ -9,18 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from recsys_pg.db import translated_errors, vector_text
-from recsys_pg.errors import InvalidArgumentError
+from recsys_pg.errors import InvalidArgumentError, ModelError
 from recsys_pg.types import (
     Contribution,
     FoundItem,
     ItemFilter,
     Method,
+    QueryEmbedder,
     Recommendation,
     SimilarItem,
     SimilarUser,
+    TextMatch,
 )
 
-Row = TypeVar("Row", FoundItem, Recommendation, SimilarItem, SimilarUser, Contribution)
+Row = TypeVar("Row", FoundItem, Recommendation, SimilarItem, SimilarUser, TextMatch, Contribution)
 
 _SQL_TYPES = {
     "user_id": "bigint",
@@ -31,6 +33,7 @@ _SQL_TYPES = {
     "diversity": "double precision",
     "method": "text",
     "since": "timestamptz",
+    "query": "text",
 }
 _FILTER_SQL_TYPES = {
     "categories": "text[]",
@@ -41,7 +44,12 @@ _FILTER_SQL_TYPES = {
     "attributes": "jsonb",
     "item_ids": "bigint[]",
     "exclude_item_ids": "bigint[]",
+    "rule": "text",
 }
+_EMBEDDING_MODEL = (
+    "select m.id, m.name, m.revision, recsys.text_key(:query) as text"
+    " from recsys.models m where m.purpose = 'embedding' and m.is_active"
+)
 
 
 class Recommender:
@@ -134,6 +142,42 @@ class Recommender:
             n=n,
         )
 
+    def search_text(
+        self,
+        query: str,
+        n: int = 10,
+        *,
+        filter: ItemFilter | None = None,
+        embedder: QueryEmbedder | None = None,
+    ) -> list[TextMatch]:
+        """What somebody who types a text is looking for: by meaning, by words and by exact codes, best first.
+
+        The embedding of the text is looked up in the database. If it is not kept there, the ``embedder``
+        makes it (about 10 ms on a CPU, in which the transaction stays open) and it is kept for the next time,
+        in Python or SQL; except on a replica or in a read-only transaction. Without an embedder, such a text
+        is searched by words and codes only, which ``searched_by_meaning`` says.
+
+        Raises:
+            InvalidArgumentError: the text is blank, longer than 1,000 characters or only says what to leave
+                out; n or the filter is out of range.
+            ModelError: the embedder is not the model that the items' embeddings belong to, or returned no
+                vector.
+        """
+        parameters: dict[str, Any] = {"query": query, "n": n}
+        if embedder is not None and not self.remembers(query):
+            parameters["query_embedding"] = self._embedded(query, embedder)
+        return self._rows(TextMatch, "search_text", filter, **parameters)
+
+    def remembers(self, query: str) -> bool:
+        """Whether the embedding of a text is kept, so that `search_text` needs no embedder for it.
+
+        Raises:
+            InvalidArgumentError: the text is blank or longer than 1,000 characters.
+        """
+        statement = sa.text("select recsys_api._use_query(:query)")
+        with translated_errors():
+            return bool(self._session.scalar(statement, {"query": query}))
+
     def popular(
         self,
         n: int = 10,
@@ -164,6 +208,30 @@ class Recommender:
             UnknownUserError, UnknownItemError: as their names say.
         """
         return self._rows(Contribution, "explain_recommendation", None, user_id=user_id, item_id=item_id)
+
+    def _embedded(self, query: str, embedder: QueryEmbedder) -> str:
+        """The embedding of a text, as pgvector reads it; kept in the database where that can be written."""
+        with translated_errors():
+            active = self._session.execute(sa.text(_EMBEDDING_MODEL), {"query": query}).one_or_none()
+        if active is None or (active.name, active.revision) != (embedder.name, embedder.revision):
+            loaded = f"the embedder is {embedder.name} ({embedder.revision})"
+            known = f"{active.name} ({active.revision})" if active else "no model, as none is active"
+            raise ModelError(
+                f"The vectors in the database belong to {known}; {loaded}.",
+                "Pass an embedder of the database's model, or none.",
+            )
+        vectors = embedder.embed([active.text])
+        if len(vectors) != 1:
+            raise ModelError(
+                f"The embedder {embedder.name} returned {len(vectors)} vectors for one text.",
+                "The model or its installation is broken: check it with one short text.",
+            )
+        embedding = vector_text(vectors[0])
+        keep = sa.text("select recsys_api.remember_query(:query, :embedding, :model_id)")
+        keep = keep.bindparams(sa.bindparam("embedding", type_=sa.types.NullType()))
+        with translated_errors():
+            self._session.execute(keep, {"query": query, "embedding": embedding, "model_id": active.id})
+        return embedding
 
     def _rows(
         self,

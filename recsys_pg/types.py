@@ -1,16 +1,34 @@
 """What goes in and what comes out: frozen dataclasses and the names of choices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 Method: TypeAlias = Literal["hybrid", "item_based", "user_based", "content", "popular"]
 """How `recommend_for_user` ranks."""
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with a phase, the work done and the work in all (None when unknown), by whatever takes long."""
+
+
+class QueryEmbedder(Protocol):
+    """What turns the text of a search into a vector: any `recsys_pg.embedding.TextEmbedder`."""
+
+    @property
+    def name(self) -> str:
+        """The name of the model, as in ``recsys.models``."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """The revision of the model, as in ``recsys.models``."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """The vectors of texts: an array of shape (n_texts, 384)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +46,7 @@ class ItemFilter:
     attributes: Mapping[str, Any] | None = None
     item_ids: tuple[int, ...] | None = None
     exclude_item_ids: tuple[int, ...] | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,21 @@ class SimilarItem(FoundItem):
 
     reason: str
     similarity: float | None
+
+
+@dataclass(frozen=True)
+class TextMatch(FoundItem):
+    """A row of ``search_text``.
+
+    ``reason`` names what matched: code, title, words, meaning. ``words_rank`` and ``meaning_rank`` are the
+    places in the lists that were put together, None where the item is not in one. ``searched_by_meaning`` is
+    the same in all rows: whether the embedding of the text was known.
+    """
+
+    reason: str
+    words_rank: int | None
+    meaning_rank: int | None
+    searched_by_meaning: bool
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,12 @@ begin
             tags              text[],
             attributes        jsonb,
             item_ids          bigint[],
-            exclude_item_ids  bigint[]
+            exclude_item_ids  bigint[],
+            rule              text
         );
+    elsif not exists (select from pg_attribute a join pg_type t on t.typrelid = a.attrelid
+                      where t.oid = to_regtype('recsys_api.filter') and a.attname = 'rule' and not a.attisdropped) then
+        alter type recsys_api.filter add attribute rule text;
     end if;
 end $$;
 comment on type recsys_api.filter is

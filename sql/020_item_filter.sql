@@ -9,6 +9,8 @@
 --   attributes        the item's attributes contain this JSON object (jsonb @>)
 --   item_ids          only these items; an empty array lets none pass
 --   exclude_item_ids  none of these items
+--   rule              the item passes the rule of this name, see recsys_api.define_rule; one that is unknown is
+--                     an error of the search (RS013)
 -- Errors: RS010 when min_price exceeds max_price, a price is NaN, or attributes is not an object.
 -- Example: select recsys_api.item_filter(categories => '{Drama,Comedy}', in_stock => true, max_price => 20);
 create or replace function recsys_api.item_filter(
@@ -19,7 +21,8 @@ create or replace function recsys_api.item_filter(
     tags              text[] default null,
     attributes        jsonb default null,
     item_ids          bigint[] default null,
-    exclude_item_ids  bigint[] default null
+    exclude_item_ids  bigint[] default null,
+    rule              text default null
 )
 returns recsys_api.filter
 language plpgsql immutable parallel safe
@@ -43,5 +46,6 @@ begin
     end if;
     return row(
         array_remove(categories, null), in_stock, min_price, max_price, array_remove(tags, null), attributes,
-        array_remove(item_ids, null), array_remove(exclude_item_ids, null))::recsys_api.filter;
+        array_remove(item_ids, null), array_remove(exclude_item_ids, null),
+        rule)::recsys_api.filter;
 end $$;

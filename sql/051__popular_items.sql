@@ -12,16 +12,16 @@ declare
 begin
     return query execute format(
         'select p.item_id, p.log2_weight
-         from recsys.item_popularity p join recsys.items i on i.id = p.item_id
+         from recsys.item_popularity p join recsys.items item on item.id = p.item_id
          where true %s order by p.log2_weight desc, p.item_id limit %s', conditions, k)
     using filter;
     get diagnostics found_rows = row_count;
     if found_rows < k then
         return query execute format(
-            'select i.id, null::double precision
-             from recsys.items i
-             where not exists (select from recsys.item_popularity p where p.item_id = i.id) %s
-             order by i.id desc limit %s', conditions, k - found_rows)
+            'select item.id, null::double precision
+             from recsys.items item
+             where not exists (select from recsys.item_popularity p where p.item_id = item.id) %s
+             order by item.id desc limit %s', conditions, k - found_rows)
         using filter;
     end if;
 end $$;

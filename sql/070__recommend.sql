@@ -68,10 +68,10 @@ begin
                                               order by g.score desc, g.item_id limit greatest(200, 10 * $8)) g
                        %s) c
                  left join graph g on g.item_id = c.item_id
-                 join recsys.items i on i.id = c.item_id',
-                case when taste is not null then '+ $5 * coalesce(-(i.embedding <#> $2) - $6, 0)' end,
+                 join recsys.items item on item.id = c.item_id',
+                case when taste is not null then '+ $5 * coalesce(-(item.embedding <#> $2) - $6, 0)' end,
                 -- before the cut, so that it cuts what passes
-                case when narrowed then 'join recsys.items i on i.id = g.item_id' end,
+                case when narrowed then 'join recsys.items item on item.id = g.item_id' end,
                 case when narrowed then conditions end,
                 case when taste is not null then
                     'union select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(20, 2 * $8)), $1) s'
@@ -85,9 +85,9 @@ begin
                   candidates (item_id, score, supporters) as (%s)
              select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
                  array_agg(r.supporters order by r.score desc, r.id)
-             from (select i.id, c.score, c.supporters
-                   from candidates c join recsys.items i on i.id = c.item_id
-                   where c.score > 0 %s order by c.score desc, i.id limit $8) r', candidates, conditions)
+             from (select item.id, c.score, c.supporters
+                   from candidates c join recsys.items item on item.id = c.item_id
+                   where c.score > 0 %s order by c.score desc, item.id limit $8) r', candidates, conditions)
         into ids, scores, supporters
         using filter, taste, history_ids, history_weights, content_weight, center_score, user_id, pool;
     end if;
@@ -140,13 +140,13 @@ begin
         case
             when method = 'user_based' and c.original_position <= personal then format(
                 'liked by %s of the users with the nearest taste', supporters[c.original_position])
-            when b.item_id is not null and method <> 'content' and b.by_graph then
+            when t.id is not null and method <> 'content' and b.by_graph then
                 format('liked by people who liked "%s"', left(t.title, 100))
-            when b.item_id is not null then format('similar to "%s"', left(t.title, 100))
+            when t.id is not null then format('similar to "%s"', left(t.title, 100))
             when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'
             else 'new'
         end,
-        b.item_id
+        t.id
     from chosen c
     left join causes b on b.target_item_id = c.item_id
     left join recsys.items t on t.id = b.item_id

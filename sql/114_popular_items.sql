@@ -37,8 +37,8 @@ begin
             order by p.position;
     else
         return query execute format(
-            'select row_number() over (order by s.score desc, i.id), i.id, i.external_id, i.title, i.category, i.price,
-                 i.in_stock, s.score
+            'select row_number() over (order by s.score desc, item.id), item.id, item.external_id, item.title,
+                 item.category, item.price, item.in_stock, s.score
              from (select a.item_id, sum(w.weight * power(0.5, least(1000,
                        extract(epoch from $3 - least(a.occurred_at, $3)) / 86400 / $4))) as score
                    from recsys.interactions a
@@ -46,9 +46,9 @@ begin
                    cross join lateral (select recsys_api._interaction_weight(k.weight, k.value_center, a.value) as weight) w
                    where a.occurred_at >= $2 and w.weight > 0
                    group by a.item_id) s
-             join recsys.items i on i.id = s.item_id
+             join recsys.items item on item.id = s.item_id
              where true %s
-             order by s.score desc, i.id limit %s',
+             order by s.score desc, item.id limit %s',
             recsys_api._filter_conditions(popular_items.filter), popular_items.n)
         using popular_items.filter, since, newest, half_life_days;
     end if;

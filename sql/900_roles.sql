@@ -31,7 +31,8 @@ begin
     for object in select o.kind, o.name, o.identity from recsys.api_objects o where o.kind <> 'type' loop
         if object.kind = 'function' then
             execute format('revoke all on function %s from public', object.identity);
-            if has_app and object.name not in ('recsys_api.refresh_popularity', 'recsys_api.refresh_tastes') then
+            if has_app and object.name not in ('recsys_api.refresh_popularity', 'recsys_api.refresh_tastes',
+                'recsys_api.define_rule', 'recsys_api.drop_rule') then
                 execute format('grant execute on function %s to recsys_app', object.identity);
             end if;
         elsif has_reporter then
@@ -40,8 +41,10 @@ begin
     end loop;
     if has_app then
         grant usage on schema recsys, recsys_api to recsys_app;
-        grant select on recsys.items, recsys.users, recsys.interactions, recsys.interaction_kinds,
-            recsys.item_neighbors, recsys.item_popularity, recsys.models, recsys.settings to recsys_app;
+        grant select on recsys.items, recsys.searchable_items, recsys.item_texts, recsys.users, recsys.interactions,
+            recsys.interaction_kinds, recsys.item_neighbors, recsys.item_popularity, recsys.models, recsys.settings,
+            recsys.filter_rules, recsys.search_indexes, recsys.catalogue_language to recsys_app;
+        grant select, insert, update, delete on recsys.query_embeddings to recsys_app;
         grant insert on recsys.interactions to recsys_app;
         grant insert (id, external_id, attributes), update (attributes) on recsys.users to recsys_app;
     end if;

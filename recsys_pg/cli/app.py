@@ -12,12 +12,16 @@ from typer.core import TyperGroup
 
 from recsys_pg import __version__
 from recsys_pg.cli import (
+    calibrate,
     catalogue,
     demo,
     doctor,
     errors,
+    indexes,
     psql,
     recommend,
+    rules,
+    search,
     server,
     setup,
     status,
@@ -37,8 +41,7 @@ class GroupWithGlobalOptions(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             options = [each for each in self.params if getattr(each, "rich_help_panel", "") == GLOBAL_OPTIONS]
-            subcommands = getattr(command, "commands", {cmd_name: command})
-            for each in subcommands.values():
+            for each in (command, *getattr(command, "commands", {}).values()):
                 each.params += [option for option in options if option not in each.params]
         return command
 
@@ -112,11 +115,14 @@ for command in (
     training.train,
     recommend.similar,
     recommend.recommend,
-    recommend.search,
+    search.search,
     recommend.popular,
     status.status,
     doctor.doctor,
+    calibrate.recall,
+    calibrate.calibrate,
     worker.requeue,
+    search.language,
     demo.demo,
 ):
     app.command(command.__name__.rstrip("_"), help=_flowing(command.__doc__))(command)
@@ -124,6 +130,10 @@ for command in (
 _PASS_ON = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 app.command("sql", context_settings=_PASS_ON, help=_flowing(psql.sql.__doc__))(psql.sql)
 app.add_typer(server.server, name="server")
+app.add_typer(rules.rules, name="rules")
+for subcommand in indexes.indexes.registered_commands:
+    subcommand.help = _flowing(subcommand.callback.__doc__)
+app.add_typer(indexes.indexes, name="indexes", help=_flowing(indexes.show.__doc__))
 
 
 def run(arguments: Sequence[str]) -> int:

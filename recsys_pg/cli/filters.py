@@ -48,6 +48,10 @@ class FilterOptions:
     excluded_items: Annotated[
         list[str] | None, _option("--exclude-item", metavar="ITEM", help="Not this item; repeat it for more.")
     ] = None
+    rule: Annotated[
+        str | None,
+        _option("--rule", metavar="NAME", help="Passing this rule of the application: see recsys-pg rules."),
+    ] = None
     external: Annotated[
         bool,
         typer.Option(
@@ -72,6 +76,7 @@ class FilterOptions:
             min_price=self.min_price,
             max_price=self.max_price,
             exclude_item_ids=tuple(excluded) or None,
+            rule=self.rule,
         )
 
 

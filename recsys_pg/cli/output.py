@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsys_pg.cli.errors import one_line
-from recsys_pg.types import FoundItem, Recommendation, SimilarItem
+from recsys_pg.types import FoundItem, Recommendation, SimilarItem, TextMatch
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -91,7 +91,7 @@ def print_items(rows: Sequence[FoundItem]) -> None:
     if any(row.similarity is not None for row in similar):
         cosines = ["" if row.similarity is None else f"{row.similarity:.3f}" for row in similar]
         columns.append(Column("cosine", cosines, right=True))
-    reasons = [row.reason for row in rows if isinstance(row, Recommendation | SimilarItem)]
+    reasons = [row.reason for row in rows if isinstance(row, Recommendation | SimilarItem | TextMatch)]
     if reasons:
         short = [reason.replace("liked by people who liked ", "liked with ") for reason in reasons]
         if similar:

@@ -1,4 +1,4 @@
-"""The commands that list items: similar, recommend, search, popular."""
+"""The commands that list items: similar, recommend, popular."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -118,44 +118,6 @@ def recommend(
             print_line()
         for row, parts in zip(rows, explained, strict=False):
             print_line(f"{row.rank:>3}. {row.title}: {_sum(parts)}")
-
-
-@with_filter_options
-def search(
-    context: typer.Context,
-    chosen: FilterOptions,
-    text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="What the items should be about, in any words.")
-    ],
-    *,
-    n: Number = 10,
-    as_json: AsJson = False,
-) -> None:
-    """List the items nearest in meaning to a text.
-
-    Needs the extras embed and model, to turn the text into a vector.
-
-    \b
-    Examples:
-      recsys-pg search "robots that dream"
-      recsys-pg search "a warm coat" --category Clothing --max-price 80
-    """
-    from recsys_pg.cli.embedder import load_embedder
-    from recsys_pg.embedding.active_model import require_model
-    from recsys_pg.unit_of_work import UnitOfWork
-
-    if not text.strip():
-        raise typer.BadParameter("it is empty.", param_hint="'TEXT'")
-    with connected(context) as engine:
-        embedder = load_embedder()
-        require_model(engine, embedder)
-        (embedding,) = embedder.embed([text])
-        with UnitOfWork(engine) as work:
-            rows = work.recommender.search(embedding, n, filter=chosen.item_filter(work.items))
-    if as_json:
-        print_json(rows)
-    else:
-        print_items(rows)
 
 
 @with_filter_options

@@ -19,9 +19,13 @@ QUERIES = (
     "select * from recsys_api.recommend_for_items(array[2, 3], 8, recsys_api.item_filter(in_stock => true))",
     "select * from recsys_api.similar_items(1)",
     "select * from recsys_api.search_items((select embedding from recsys.items where id = 3), n => 4)",
+    "select * from recsys_api.search_text('item 7', 4, recsys_api.item_filter(in_stock => true))",
+    "select * from recsys_api.search_text('kept', n => 4)",
     "select * from recsys_api.popular_items()",
     "select * from recsys_api.similar_users(1)",
     "select * from recsys_api.explain_recommendation(1, 5)",
+    "select * from recsys_api._sample_filter(recsys_api.item_filter('{c1}'), 'exact', 5, 3.2)",
+    "select * from recsys_api._search_index(recsys_api.item_filter('{c1}'))",
 )
 
 CATALOGUE = """
@@ -33,6 +37,7 @@ insert into recsys.users (external_id) values ('anna'), ('ben'), ('cleo');
 insert into recsys.interactions (user_id, item_id, kind)
 select u, i, 'like' from generate_series(1, 3) u, generate_series(1, 12) i where (u + i) % 3 <> 0;
 select recsys_api.refresh_popularity(), recsys_api.refresh_tastes();
+select recsys_api.remember_query('kept', (select embedding from recsys.items where id = 3));
 """
 
 
@@ -108,3 +113,16 @@ def test_a_standby_refuses_to_record(servers: tuple[str, str]) -> None:
     _, standby = servers
     with psycopg.connect(standby) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("select recsys_api.record_interaction(1, 1, 'view')")
+
+
+def test_a_standby_searches_new_texts_by_meaning_and_keeps_none(servers: tuple[str, str]) -> None:
+    _, standby = servers
+    vector = "(select embedding from recsys.items where id = 3)"
+    with psycopg.connect(standby) as connection:
+        (kept,) = connection.execute(f"select recsys_api.remember_query('new', {vector})").fetchone()
+        assert kept is False
+        assert connection.execute("select recsys_api._use_query('kept')").fetchone() == (True,)
+        (row, *_) = connection.execute(
+            f"select item_id, reason from recsys_api.search_text('zzz', query_embedding => {vector})"
+        ).fetchall()
+        assert row == (3, "meaning")

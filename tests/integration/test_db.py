@@ -15,6 +15,7 @@ RAISED = {
     "RS010": errors.InvalidArgumentError,
     "RS011": errors.InvalidVectorError,
     "RS012": errors.EventConflictError,
+    "RS013": errors.RuleError,
     "25006": errors.ReadOnlyDatabaseError,
     "55P03": errors.DatabaseError,
     "42501": errors.PermissionDeniedError,

@@ -508,5 +508,8 @@ def test_a_server_that_does_not_run_is_named():
 def test_every_file_of_sql_has_a_header_and_creates_one_object():
     files = schema.sql_files()
     assert all(file.header for file in files)
-    assert [file.path.name for file in files if file.kind == "script"] == ["900_roles.sql"]
+    assert [file.path.name for file in files if file.kind == "script"] == [
+        "900_roles.sql",
+        "910_row_security.sql",
+    ]
     assert len({file.name for file in files}) == len(files)

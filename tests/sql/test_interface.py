@@ -5,12 +5,23 @@ import pytest
 CALLS = {
     "item_filter": (
         "categories => '{Drama}', in_stock => true, min_price => 1, max_price => 20, tags => '{odd}',"
-        " attributes => '{\"year\": 1961}', item_ids => '{1,2}', exclude_item_ids => '{2}'"
+        " attributes => '{\"year\": 1961}', item_ids => '{1,2}', exclude_item_ids => '{2}', rule => 'cheap'"
     ),
     "search_items": (
         "query_embedding => (select embedding from recsys.items where id = 1), n => 3, filter => null"
     ),
     "similar_items": "item_id => 1, n => 3, filter => null",
+    "search_text": "query => 'drama', n => 3, filter => null, query_embedding => null",
+    "remember_query": (
+        "query => 'a film', query_embedding => (select embedding from recsys.items where id = 1),"
+        " model_id => null"
+    ),
+    "explain_search": (
+        "query_embedding => (select embedding from recsys.items where id = 1), n => 3, filter => null"
+    ),
+    "check_recall": "sample => 20, n => 3",
+    "define_rule": "name => 'mine', predicate => 'item.in_stock'",
+    "drop_rule": "name => 'cheap'",
     "recommend_for_user": (
         "user_id => 1, n => 3, filter => null, exclude_seen => true, diversity => 0, method => 'hybrid'"
     ),
@@ -27,7 +38,21 @@ CALLS = {
     "refresh_popularity": "",
     "refresh_tastes": "",
 }
-WRITERS = {"record_interaction", "ensure_user", "refresh_popularity", "refresh_tastes"}
+WRITERS = {
+    "_add_step",
+    "_recall_searches",
+    "_rule_condition",
+    "_sample_filter",
+    "_use_query",
+    "check_recall",
+    "define_rule",
+    "drop_rule",
+    "ensure_user",
+    "record_interaction",
+    "refresh_popularity",
+    "refresh_tastes",
+    "remember_query",
+}
 
 FOUND = [
     ("rank", "bigint"),
@@ -41,6 +66,20 @@ FOUND = [
 ]
 COLUMNS = {
     "search_items": FOUND,
+    "search_text": [
+        *FOUND,
+        ("reason", "text"),
+        ("words_rank", "bigint"),
+        ("meaning_rank", "bigint"),
+        ("searched_by_meaning", "boolean"),
+    ],
+    "explain_search": [
+        ("step", "integer"),
+        ("strategy", "text"),
+        ("rows_compared", "bigint"),
+        ("rows_passing", "bigint"),
+        ("milliseconds", "double precision"),
+    ],
     "popular_items": FOUND,
     "similar_items": [*FOUND, ("reason", "text"), ("similarity", "double precision")],
     "recommend_for_user": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint")],
@@ -61,6 +100,11 @@ COLUMNS = {
         ("content", "double precision"),
     ],
 }
+
+
+@pytest.fixture(autouse=True)
+def _rule(catalogue):
+    catalogue.execute("select recsys_api.define_rule('cheap', 'item.price < 10')")
 
 
 @pytest.mark.parametrize("function", CALLS)
@@ -134,18 +178,18 @@ def test_functions_that_only_read_are_stable_or_immutable(catalogue):
     assert {name for (name,) in volatile} == WRITERS
 
 
-def test_functions_run_as_their_caller(catalogue):
+def test_functions_run_as_their_caller_but_for_the_one_that_notes_filters(catalogue):
     definers = catalogue.execute(
         "select oid::regprocedure::text from pg_proc"
         " where pronamespace::regnamespace::text = 'recsys_api' and prosecdef"
     ).fetchall()
-    assert definers == []
+    assert definers == [("recsys_api._sample_filter(recsys_api.filter,text,bigint,double precision)",)]
 
 
 def test_functions_that_run_as_their_owner_have_a_search_path_and_say_why(catalogue):
     definers = catalogue.execute(
         "select proconfig, obj_description(oid, 'pg_proc') from pg_proc"
-        " where pronamespace = 'recsys'::regnamespace and prosecdef"
+        " where pronamespace::regnamespace::text in ('recsys', 'recsys_api') and prosecdef"
     ).fetchall()
     assert definers
     for configuration, comment in definers:
@@ -168,7 +212,7 @@ def test_every_function_that_names_anything_has_a_search_path_of_its_own(catalog
 def test_the_search_path_of_a_function_is_the_catalogue_and_pgvector(catalogue):
     paths = catalogue.execute(
         "select distinct c.entry from pg_proc, unnest(proconfig) c (entry)"
-        " where pronamespace = 'recsys_api'::regnamespace and c.entry like 'search_path=%'"
+        " where pronamespace = 'recsys_api'::regnamespace and c.entry like 'search_path=%' and not prosecdef"
     ).fetchall()
     assert paths == [("search_path=pg_catalog, public, pg_temp",)]
 

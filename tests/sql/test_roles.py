@@ -16,6 +16,8 @@ VIEWS = (
     "embedding_status",
     "failed_embeddings",
     "interactions_by_day",
+    "recall_checks",
+    "search_indexes",
     "top_items",
 )
 FUNCTIONS = (
@@ -25,6 +27,8 @@ FUNCTIONS = (
     "recommend_for_items('{1}')",
     "similar_items(1)",
     "search_items((select embedding from recsys.items where id = 1))",
+    "explain_search((select embedding from recsys.items where id = 1))",
+    "search_text('drama')",
     "popular_items()",
     "popular_items(since => '2025-01-01')",
     "similar_users(1)",
@@ -34,6 +38,12 @@ FUNCTIONS = (
     "user_id('person-1')",
 )
 WRITES = (
+    "select recsys_api.define_rule('a', 'true')",
+    "select recsys_api.drop_rule('a')",
+    "delete from recsys.filter_rules",
+    "update recsys.catalogue_language set language = 'german'",
+    "delete from recsys.item_texts",
+    "delete from recsys.searchable_items",
     "insert into recsys.items (title) values ('x')",
     "update recsys.items set price = 1",
     "delete from recsys.items",

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.cli import errors
-from recsys_pg.cli.checks import data, model, schema, server
+from recsys_pg.cli.checks import data, filters, model, recall, schema, search_indexes, server
 from recsys_pg.cli.checks.check import Check, Finding
 from recsys_pg.errors import RecsysError
 
@@ -20,8 +20,12 @@ _SERVER: Mapping[str, Check] = {
 _SCHEMA: Mapping[str, Check] = {"schema": schema.complete}
 _CONTENT: Mapping[str, Check] = {
     "indexes": schema.indexes,
+    "search indexes": search_indexes.search_indexes,
+    "recall": recall.recall,
     "roles": schema.roles,
+    "row-level security": filters.row_security,
     "statistics": schema.statistics,
+    "rules": filters.rules,
     "queue": data.queue,
     "failed items": data.failed_items,
     "items without vector": data.items_without_vector,

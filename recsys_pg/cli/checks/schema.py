@@ -24,6 +24,9 @@ def indexes(connection: sa.Connection) -> Iterator[Finding]:
             "select i.indexrelid::regclass::text"
             " from pg_index i join pg_class c on c.oid = i.indrelid"
             " where c.relnamespace = 'recsys'::regnamespace and not (i.indisvalid and i.indisready)"
+            # those have a check of their own
+            " and not exists (select from recsys.search_indexes s"
+            "     where to_regclass('recsys.' || s.index_name) = i.indexrelid)"
             " order by 1"
         )
     ).all()

@@ -11,6 +11,9 @@ from recsys_pg.cli.app import app
 
 COMMANDS = [
     *(f"{command.name}" for command in app.registered_commands),
+    "rules list",
+    "rules define",
+    "rules drop",
     "server start",
     "server stop",
     "server status",

@@ -1,79 +1,27 @@
-"""SQLAlchemy models of the tables in schema recsys, for queries and joins with an application's own models.
-
-The migrations create the tables; these classes only map them.
-"""
+"""What an application writes and reads: catalogue, people, interactions, models, settings."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     REAL,
-    TIMESTAMP,
     BigInteger,
     Computed,
-    Dialect,
-    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
     Numeric,
     PrimaryKeyConstraint,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
-    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from recsys_pg.config import DIMENSIONS
-
-Embedding = npt.NDArray[np.float32]
-
-
-class EmbeddingType(TypeDecorator[Embedding]):
-    """A vector(384) column that gives numpy arrays, float32, whatever pgvector's own type gives."""
-
-    impl = Vector(DIMENSIONS)
-    cache_ok = True
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Embedding | None:
-        """The array of shape (384,), or None."""
-        return None if value is None else np.asarray(value, dtype=np.float32)
-
-
-class Base(DeclarativeBase):
-    """Declarative base of recsys_pg's own tables."""
-
-    metadata = MetaData(
-        schema="recsys",
-        naming_convention={
-            "pk": "%(table_name)s_pkey",
-            "fk": "%(table_name)s_%(column_0_name)s_fkey",
-            "uq": "%(table_name)s_%(column_0_name)s_key",
-        },
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        str: Text,
-        int: BigInteger,
-        float: Double,
-        datetime: TIMESTAMP(timezone=True),
-        dict[str, Any]: JSONB,
-        list[str]: ARRAY(Text),
-        UUID: Uuid,
-    }
-
-
-def _now() -> Any:
-    return mapped_column(server_default=text("now()"))
+from recsys_pg.models.base import Base, Embedding, EmbeddingType, now
 
 
 class Model(Base):
@@ -99,7 +47,7 @@ class Model(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     center: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     is_active: Mapped[bool] = mapped_column(server_default=text("false"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
 
 
 class Item(Base):
@@ -120,6 +68,7 @@ class Item(Base):
             "items_embedding_idx",
             "embedding",
             postgresql_using="hnsw",
+            postgresql_with={"ef_construction": 200},
             postgresql_ops={"embedding": "vector_cosine_ops"},
         ),
     )
@@ -133,8 +82,8 @@ class Item(Base):
     price: Mapped[Decimal | None] = mapped_column(Numeric)
     in_stock: Mapped[bool] = mapped_column(server_default=text("true"))
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    created_at: Mapped[datetime] = _now()
-    updated_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
+    updated_at: Mapped[datetime] = now()
     content_hash: Mapped[UUID | None] = mapped_column(
         Computed("recsys.item_content_hash(title, description, category, tags)", persisted=True)
     )
@@ -160,7 +109,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     external_id: Mapped[str | None]
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
     embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
 
@@ -205,7 +154,7 @@ class Interaction(Base):
     kind: Mapped[str] = mapped_column(ForeignKey("recsys.interaction_kinds.kind"))
     value: Mapped[float | None]
     event_id: Mapped[str | None]
-    occurred_at: Mapped[datetime] = _now()
+    occurred_at: Mapped[datetime] = now()
 
 
 class ItemPopularity(Base):
@@ -246,8 +195,8 @@ class EmbeddingJob(Base):
 
     item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
     model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
-    requested_at: Mapped[datetime] = _now()
-    available_at: Mapped[datetime] = _now()
+    requested_at: Mapped[datetime] = now()
+    available_at: Mapped[datetime] = now()
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     lease_token: Mapped[UUID | None]
     last_error: Mapped[str | None]

@@ -1,0 +1,90 @@
+"""Settings that choose between ways to the same answer: the number of rows where the other gets faster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from recsys_pg.calibration.trial import ALL, WORTH, Search, SearchSettings, Trial
+from recsys_pg.types import Progress
+
+LEAST_EXACT = 100
+MOST_EXACT = 50_000
+"""Filters that more items pass are not searched exactly, however fast that was measured to be."""
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Race:
+    """The time that a search takes under a limit above the rows that pass its filter, and under one below."""
+
+    rows_passing: int
+    milliseconds: float
+    milliseconds_else: float
+
+
+def fit_limits(
+    trial: Trial, settings: SearchSettings, filtered: Sequence[Search], progress: Progress
+) -> tuple[tuple[int, str], tuple[int, str]]:
+    """search.exact_limit and search.scan_limit, each with why: searches take the least time with them."""
+    ways = {
+        "exact": replace(settings, exact_limit=ALL),
+        "scan": replace(settings, exact_limit=0, scan_limit=ALL),
+        "walk": replace(settings, exact_limit=0, scan_limit=0),
+    }
+    narrow = [search for search in filtered if search.rows_passing <= MOST_EXACT]
+    fastest: dict[tuple[str, Search], float] = {}
+    for done in range(_ROUNDS * len(ways)):
+        progress("Limits", done, _ROUNDS * len(ways))
+        way = list(ways)[done % len(ways)]
+        searches = narrow if way == "exact" else filtered
+        for search, outcome in zip(searches, trial.run(searches, ways[way]), strict=True):
+            # an index of its own serves the filter whatever the limits
+            if outcome.strategy != "partial_index":
+                fastest[way, search] = min(fastest.get((way, search), ALL), outcome.milliseconds)
+    progress("Limits", _ROUNDS * len(ways), _ROUNDS * len(ways))
+
+    scan_limit, why_scan = least_time(
+        [
+            Race(search.rows_passing, fastest["scan", search], fastest["walk", search])
+            for search in filtered
+            if ("scan", search) in fastest
+        ],
+        settings.scan_limit,
+    )
+    exact_limit, why_exact = least_time(
+        [
+            Race(
+                search.rows_passing,
+                fastest["exact", search],
+                fastest["scan" if search.rows_passing <= scan_limit else "walk", search],
+            )
+            for search in narrow
+            if ("exact", search) in fastest
+        ],
+        settings.exact_limit,
+    )
+    exact_limit = max(LEAST_EXACT, min(MOST_EXACT, exact_limit))
+    return (exact_limit, why_exact), (max(exact_limit, scan_limit), why_scan)
+
+
+def least_time(races: Sequence[Race], current: int) -> tuple[int, str]:
+    """The limit with which the searches take the least time together, to two digits, and the reason."""
+    if not races:
+        return current, "not measured: no filter could be made"
+
+    def total(limit: int) -> float:
+        return sum(
+            race.milliseconds if race.rows_passing <= limit else race.milliseconds_else for race in races
+        )
+
+    best = min((_two_digits(race.rows_passing) for race in races), key=total)
+    now, then = (f"{total(limit) / len(races):.2f} ms" for limit in (current, best))
+    if total(best) >= (1 - WORTH) * total(current):
+        return current, f"{now} a search, {then} with {best:,}: kept"
+    return best, f"{then} a search, {now} with {current:,}"
+
+
+def _two_digits(number: int) -> int:
+    """The number, rounded up to two digits."""
+    unit = int(10 ** max(0, len(str(number)) - 2))
+    return -(-number // unit) * unit

@@ -1,0 +1,233 @@
+"""Building and dropping search indexes while the shop is open."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import psycopg
+import sqlalchemy as sa
+
+from recsys_pg.errors import DatabaseError, InvalidArgumentError
+from recsys_pg.indexes.advice import BYTES_A_ROW
+from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_expression, index_of
+from recsys_pg.indexes.connection import connected, connected_alone
+from recsys_pg.indexes.listing import SearchIndex, read_indexes
+from recsys_pg.types import ItemFilter, Progress
+
+_POLL_SECONDS = 0.5
+_MOST_MEMORY_MB = 1024
+
+
+def build(
+    engine: sa.Engine,
+    conditions: Sequence[IndexCondition],
+    *,
+    memory_mb: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[SearchIndex]:
+    """Build the partial indexes with these conditions, one after the other; reads and writes go on meanwhile.
+
+    An index that is ready is left as it is. What an interrupted build left behind is dropped and built anew,
+    so that after a crash, an error or Ctrl-C the same call completes the work. Searches use an index from the
+    moment that it is ready. PostgreSQL waits for transactions older than the build, however long they last.
+
+    Args:
+        engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the
+            lock that keeps a second builder out.
+        memory_mb: maintenance_work_mem of the build, in MB. Left out: what the index needs, up to 1024, or
+            the server's setting if that is more. An index that does not fit is built several times slower.
+        workers: parallel workers beside the builder. Left out: the server's max_parallel_maintenance_workers.
+        progress: called with the index and what PostgreSQL does, blocks done and blocks in all.
+
+    Returns:
+        The indexes, in the order of the conditions.
+
+    Raises:
+        InvalidArgumentError: a condition that no index can have, or a number out of range.
+        DatabaseError: another process builds, or an index of that name is not ours.
+        PermissionDeniedError: the role does not own recsys.items.
+        ReadOnlyDatabaseError, DatabaseUnavailableError: as their names say.
+    """
+    if memory_mb is not None and not 1 <= memory_mb <= 2_000_000:
+        raise InvalidArgumentError(
+            f"memory_mb is {memory_mb}, not 1 to 2000000.", "Leave it out, or pass MB."
+        )
+    if workers is not None and not 0 <= workers <= 1024:
+        raise InvalidArgumentError(
+            f"workers is {workers}, not 0 to 1024.", "Leave it out for the server's setting."
+        )
+    names = []
+    with connected_alone(engine) as builder, connected(engine) as watcher:
+        for condition in conditions:
+            build_one = _Build(builder, watcher, condition, progress or _unheard)
+            build_one.run(memory_mb, workers)
+            names.append(build_one.name)
+        built = {index.index_name: index for index in read_indexes(watcher)}
+    return [built[name] for name in names]
+
+
+def build_for(
+    engine: sa.Engine,
+    filter: ItemFilter,
+    *,
+    memory_mb: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> SearchIndex:
+    """Build the partial index for exactly the items that a filter lets pass; see `build`.
+
+    Raises:
+        InvalidArgumentError: the filter has several categories, or what no index can have, such as a price.
+    """
+    condition = IndexCondition.of_filter(filter)
+    (index,) = build(engine, [condition], memory_mb=memory_mb, workers=workers, progress=progress)
+    return index
+
+
+def drop(engine: sa.Engine, name: str) -> None:
+    """Drop a search index; reads and writes go on meanwhile, and searches stop using it at once.
+
+    Raises:
+        InvalidArgumentError: there is no search index of that name; the hint lists those that are.
+        DatabaseError: another process builds or drops.
+    """
+    with connected_alone(engine) as connection:
+        known = [index.index_name for index in read_indexes(connection)]
+        if name not in known:
+            raise InvalidArgumentError(
+                f"There is no search index {name!r}.",
+                f"There are: {', '.join(known)}." if known else "There is none.",
+            )
+        connection.execute("update recsys.search_indexes set is_ready = false where index_name = %s", (name,))
+        _drop_index(connection, name)
+        connection.execute("delete from recsys.search_indexes where index_name = %s", (name,))
+
+
+class _Build:
+    """The build of one index: the builder's connection works, the watcher's looks how far it is."""
+
+    def __init__(
+        self, builder: Connection, watcher: Connection, condition: IndexCondition, progress: Progress
+    ) -> None:
+        self._builder = builder
+        self._watcher = watcher
+        self._condition = condition
+        self._progress = progress
+        self.name, self._predicate = index_of(builder, condition)
+
+    def run(self, memory_mb: int | None, workers: int | None) -> None:
+        """Build it unless it is ready."""
+        expression = index_expression(self._builder, self._condition, self._predicate)
+        if self._is_complete():
+            # the process that had it built may have been killed before it could write that down
+            self._set_ready(None)
+            return
+        self._record()
+        _drop_index(self._builder, self.name)
+        rows = count_items(self._builder, self._condition, self._predicate)
+        self._set_resources(rows, memory_mb, workers)
+        started = time.monotonic()
+        try:
+            self._create(expression)
+        except psycopg.errors.DiskFull as error:
+            # a parallel build takes its memory from /dev/shm, of which a container has 64 MB by default
+            if "shared memory" not in (error.diag.message_primary or ""):
+                raise
+            _drop_index(self._builder, self.name)
+            self._builder.execute("set max_parallel_maintenance_workers = 0")
+            self._create(expression)
+        self._set_ready(time.monotonic() - started)
+
+    def _set_ready(self, seconds: float | None) -> None:
+        self._builder.execute(
+            "update recsys.search_indexes s set is_ready = true, built_at = clock_timestamp(),"
+            " built_rows = greatest(c.reltuples, 0), build_seconds = %s"
+            " from pg_class c where s.index_name = %s and not s.is_ready"
+            " and c.oid = to_regclass('recsys.' || s.index_name)",
+            (seconds, self.name),
+        )
+
+    def _is_complete(self) -> bool:
+        """Whether the index is there and valid; refuses to touch one of the same name that is not ours."""
+        row = self._builder.execute(
+            "select i.indisvalid and i.indisready, s.index_name is not null"
+            " from pg_index i left join recsys.search_indexes s on s.index_name = %(name)s"
+            " where i.indexrelid = to_regclass('recsys.' || %(name)s)",
+            {"name": self.name},
+        ).fetchone()
+        if row is not None and not row[1]:
+            raise DatabaseError(
+                f"The index recsys.{self.name} exists, but recsys-pg indexes did not build it.",
+                f"Drop it: drop index concurrently recsys.{self.name};",
+            )
+        return row is not None and bool(row[0])
+
+    def _record(self) -> None:
+        """Write down what is about to be built, so that whatever happens its leftover is known as ours."""
+        self._builder.execute(
+            "insert into recsys.search_indexes"
+            " (index_name, category, tags, attributes, rule, rule_canonical, predicate)"
+            " values (%(name)s, %(category)s, %(tags)s, %(attributes)s, %(rule)s,"
+            "     (select r.canonical from recsys.filter_rules r where r.name = %(rule)s), %(predicate)s)"
+            " on conflict (index_name) do update"
+            " set is_ready = false, requested_at = now(),"
+            "     built_at = null, built_rows = null, build_seconds = null",
+            self._condition.parameters() | {"name": self.name, "predicate": self._predicate},
+        )
+
+    def _set_resources(self, rows: int, memory_mb: int | None, workers: int | None) -> None:
+        if memory_mb is None:
+            needed = rows * BYTES_A_ROW * 5 // 4 // 2**20 + 16
+            (setting,) = self._builder.execute(
+                "select pg_size_bytes(current_setting('maintenance_work_mem')) / 1048576"
+            ).fetchone() or (64,)
+            memory_mb = max(setting, min(needed, _MOST_MEMORY_MB))
+        self._builder.execute(f"set maintenance_work_mem = '{memory_mb}MB'".encode())
+        if workers is None:
+            self._builder.execute("reset max_parallel_maintenance_workers")
+        else:
+            self._builder.execute(f"set max_parallel_maintenance_workers = {workers}".encode())
+
+    def _create(self, expression: str) -> None:
+        (vector,) = self._builder.execute(
+            "select quote_ident(n.nspname) from pg_extension e"
+            " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+        ).fetchone() or ("public",)
+        statement = (
+            f"create index concurrently {self.name} on recsys.items"
+            f" using hnsw (embedding {vector}.vector_cosine_ops) where {expression}"
+        )
+        self._watched(lambda: self._builder.execute(statement.encode()))
+
+    def _watched(self, work: Callable[[], object]) -> None:
+        """Do the work in a thread and report from this one, which also gets Ctrl-C and then cancels it."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            try:
+                while not future.done():
+                    self._report()
+                    wait([future], timeout=_POLL_SECONDS)
+            except BaseException:
+                self._builder.cancel_safe()
+                raise
+        future.result()
+
+    def _report(self) -> None:
+        row = self._watcher.execute(
+            "select p.phase, p.phase like 'waiting%%', p.lockers_done, p.lockers_total, p.blocks_done,"
+            " p.blocks_total from pg_stat_progress_create_index p where p.pid = %s",
+            (self._builder.info.backend_pid,),
+        ).fetchone()
+        if row is not None:
+            phase, waits, lockers_done, lockers_total, blocks_done, blocks_total = row
+            done, total = (lockers_done, lockers_total) if waits else (blocks_done, blocks_total)
+            self._progress(f"{self.name}: {phase}", done, total or None)
+
+
+def _drop_index(connection: Connection, name: str) -> None:
+    connection.execute(f"drop index concurrently if exists recsys.{name}".encode())
+
+
+def _unheard(phase: str, done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""

@@ -1,0 +1,52 @@
+"""SQLAlchemy models of the tables in schema recsys, for queries and joins with an application's own models.
+
+The migrations create the tables; these classes only map them.
+"""
+
+from recsys_pg.models.base import Base, Embedding, EmbeddingType
+from recsys_pg.models.search import (
+    CatalogueLanguage,
+    FilterRule,
+    FilterSample,
+    ItemText,
+    QueryEmbedding,
+    RecallCheck,
+    SearchableItem,
+    SearchIndex,
+)
+from recsys_pg.models.tables import (
+    ApiObject,
+    EmbeddingJob,
+    Interaction,
+    InteractionKind,
+    Item,
+    ItemNeighbors,
+    ItemPopularity,
+    Model,
+    Setting,
+    User,
+)
+
+__all__ = [
+    "ApiObject",
+    "Base",
+    "CatalogueLanguage",
+    "Embedding",
+    "EmbeddingJob",
+    "EmbeddingType",
+    "FilterRule",
+    "FilterSample",
+    "Interaction",
+    "InteractionKind",
+    "Item",
+    "ItemNeighbors",
+    "ItemPopularity",
+    "ItemText",
+    "Model",
+    "QueryEmbedding",
+    "RecallCheck",
+    "SearchIndex",
+    "SearchableItem",
+    "Setting",
+    "User",
+]

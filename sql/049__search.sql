@@ -1,0 +1,120 @@
+-- Private. The one search behind all vector search: the k items that pass a filter and whose embeddings are nearest
+-- to a query vector of unit length, by cosine distance, nearest first. Fewer than k only when fewer embedded items
+-- pass. steps tells what was tried, in order; the last step gave the answer.
+--
+--   partial_index  The filter implies the predicate of an advised index: that one is walked, and cut by the filter.
+--   exact          Few items pass, at most search.exact_limit: they are gathered, and all their vectors compared.
+--   index_walk     The nearest items are looked up without the filter and cut by it. Enough pass, unless the filter
+--                  passes rarely near the query; tried without a filter, and where more than search.scan_limit pass.
+--   code_scan      The codes of all that pass are compared, and the vectors of the best: search.rerank of them, and
+--                  four times as many as long as one of the k is found behind the first third.
+--   full_scan      The vectors of all that pass are compared: where codes may not be read, and under a rule over
+--                  columns that searchable_items lacks.
+create or replace function recsys_api._search(
+    query vector, k integer, filter recsys_api.filter,
+    out ids bigint[], out distances double precision[], out steps recsys_api.search_step[])
+returns record
+language plpgsql stable
+set search_path from current
+set jit = off
+as $$
+declare
+    conditions     text := recsys_api._filter_conditions(filter);
+    all_conditions text := conditions || recsys_api._band_conditions(filter);
+    inclusion      recsys_api.filter := filter;
+    -- a code tells what a vector is like, so who may not see an item may not see its code
+    has_codes      boolean := not row_security_active('recsys.items') and not exists (
+        select from recsys.filter_rules r where r.name = (filter).rule and r.relation = 'items');
+    ef_search      integer := recsys_api._setting('search.ef_search');
+    exact_limit    integer;
+    predicate      text;
+    estimate       record;
+    breadth        integer;
+    reach          integer;
+    depth          integer;
+    candidates     bigint[];
+    started        timestamptz := clock_timestamp();
+begin
+    inclusion.exclude_item_ids := null;
+
+    if not inclusion is null then
+        predicate := recsys_api._search_index(filter);
+        if predicate is not null and 4 * k <= 1000 then
+            breadth := least(1000, greatest(ef_search, 4 * k));
+            select w.ids, w.distances into ids, distances
+            from recsys_api._walk(query, filter, conditions, predicate, breadth, breadth / 2) w;
+            steps := recsys_api._add_step(steps, 'partial_index', breadth / 2, cardinality(ids), started);
+            if cardinality(ids) >= k then
+                ids := ids[:k];
+                distances := distances[:k];
+                return;
+            end if;
+            started := clock_timestamp();
+        end if;
+
+        exact_limit := recsys_api._setting('search.exact_limit');
+        execute format('select array_agg(s.id) from (select item.id from %s limit %s) s',
+            case when has_codes then 'recsys.searchable_items item where true' || all_conditions
+                else 'recsys.items item where item.embedding is not null' || conditions end, exact_limit + 1)
+        into candidates using filter;
+        if coalesce(cardinality(candidates), 0) <= exact_limit then
+            select c.ids, c.distances into ids, distances from recsys_api._compare(query, k, candidates) c;
+            steps := recsys_api._add_step(
+                steps, 'exact', coalesce(cardinality(candidates), 0), coalesce(cardinality(candidates), 0), started);
+            return;
+        end if;
+    end if;
+
+    -- the further down a filter takes the answers, the broader a walk has to be that finds all of them
+    if conditions = '' then
+        breadth := least(1000, greatest(ef_search, 4 * k));
+        reach := case when 4 * k <= breadth then k end;
+    elsif inclusion is null then
+        breadth := least(1000, greatest(ef_search, 4 * (k + cardinality((filter).exclude_item_ids))));
+        reach := case when 4 * k <= breadth then breadth / 4 end;
+    else
+        breadth := least(1000, greatest(5 * ef_search / 2, 16 * k));
+        reach := case when 16 * k <= breadth then breadth / 8 end;
+        if has_codes and reach is not null then
+            select e.passing, e.share into estimate from recsys_api._estimate_passing(filter, all_conditions) e;
+            if estimate.passing <= recsys_api._setting('search.scan_limit') or estimate.share * reach < 1.5 * k then
+                reach := null;
+            end if;
+        end if;
+    end if;
+    if reach is not null then
+        select w.ids, w.distances into ids, distances
+        from recsys_api._walk(query, filter, conditions, null, breadth, reach) w;
+        steps := recsys_api._add_step(steps, 'index_walk', reach, cardinality(ids), started);
+        if cardinality(ids) >= k then
+            ids := ids[:k];
+            distances := distances[:k];
+            return;
+        end if;
+        started := clock_timestamp();
+    end if;
+
+    if has_codes then
+        depth := greatest(recsys_api._setting('search.rerank')::integer, 8 * k);
+        execute format(
+            'select array_agg(s.id) from (select item.id from recsys.searchable_items item where true %s
+                                          order by item.code <~> $2 limit %s) s', all_conditions, 64 * depth)
+        into candidates using filter, recsys.embedding_code(query);
+        loop
+            select c.ids, c.distances into ids, distances
+            from recsys_api._compare(query, k, candidates[:depth]) c;
+            exit when depth >= coalesce(cardinality(candidates), 0) or ids <@ candidates[:depth / 3];
+            depth := 4 * depth;
+        end loop;
+        steps := recsys_api._add_step(
+            steps, 'code_scan', least(depth, coalesce(cardinality(candidates), 0)), null, started);
+    else
+        execute format(
+            'select array_agg(n.id order by n.distance, n.id), array_agg(n.distance order by n.distance, n.id)
+             from (select item.id, (item.embedding <=> $2) + 0 as distance
+                   from recsys.items item where item.embedding is not null %s
+                   order by distance, item.id limit %s) n', conditions, k)
+        into ids, distances using filter, query;
+        steps := recsys_api._add_step(steps, 'full_scan', null, null, started);
+    end if;
+end $$;

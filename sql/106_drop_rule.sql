@@ -1,0 +1,17 @@
+-- Removes a rule of recsys_api.define_rule; searches that name it fail from then on. For the owner of the schema.
+--
+-- Arguments: name, of the rule.
+-- Errors: RS013 when there is no such rule.
+-- Example: select recsys_api.define_rule('new_arrivals', 'item.created_at > now() - interval ''30 days''');
+--          select recsys_api.drop_rule('new_arrivals');
+create or replace function recsys_api.drop_rule(name text)
+returns void
+language plpgsql volatile
+set search_path from current
+as $$
+begin
+    delete from recsys.filter_rules r where r.name = drop_rule.name;
+    if not found then
+        perform recsys_api._rule(drop_rule.name);
+    end if;
+end $$;

@@ -1,0 +1,79 @@
+-- The items that a text asks for: by what it means, by its words, and by exact codes and titles, in one list.
+--
+-- Arguments
+--   query            what somebody typed, 1 to 1,000 characters: "wooden train", "SKU-4711", "iPhone 15 case".
+--                    Words in quotes are a phrase, "or" between words means either, and a minus in front of a word or
+--                    phrase leaves out what has it; everything else stands for itself
+--   n                length of the list, 1 to 1,000
+--   filter           recsys_api.item_filter(…); it holds for every way to match
+--   query_embedding  384 numbers, the embedding of the text by the active model. Left out, the one that is kept for the
+--                    text is taken: Recommender.search_text, recsys-pg search and remember_query keep them. Without
+--                    either, the search goes by words and codes only, and searched_by_meaning is false in every row
+-- Words are compared in the catalogue's language (recsys-pg language), so "trains" finds "train"; see _word_matches.
+-- Order: score, highest first; ties by item_id. The score is the sum of 1 / (60 + rank) over the lists by meaning
+-- (meaning_rank), by words (words_rank) and of codes among the words: reciprocal rank fusion (Cormack, Clarke and
+-- Büttcher, SIGIR 2009, k = 60). An item whose external_id or title is the whole text scores 1 more, so it comes first.
+-- reason says what matched: code, title, words, meaning.
+-- Returns no row only when nothing matches: by meaning something always does.
+-- Errors: RS010 for n or a text that is NULL, blank, too long or only says what to leave out; RS011 for the embedding.
+-- Cost: that of search_items, and for the words 2 to 30 ms, bounded by 2,000 ranked items a step.
+-- Example: select rank, title, score, reason from recsys_api.search_text('wooden train -plastic', n => 5);
+create or replace function recsys_api.search_text(
+    query text, n integer default 10, filter recsys_api.filter default null, query_embedding vector default null)
+returns setof recsys_api.text_match
+language plpgsql stable rows 20
+set search_path from current
+set jit = off
+as $$
+declare
+    asked      record;
+    meant      vector;
+    k          integer;
+begin
+    perform recsys_api._check_length(n);
+    perform recsys_api._check_query(query);
+    if query_embedding is not null then
+        perform recsys_api._check_vector(query_embedding);
+    end if;
+    k := greatest(50, n);
+    meant := coalesce(l2_normalize(query_embedding), recsys_api._query_embedding(query));
+    select * into asked from recsys_api._text_query(query);
+    return query
+        with meaning as (
+            select m.item_id, m.place
+            from recsys_api._nearest_items(meant, k, search_text.filter) with ordinality m (item_id, distance, place)
+            where meant is not null
+                and (asked.left_out is null or not exists (
+                    select from recsys.item_texts t where t.item_id = m.item_id and t.document @@ asked.left_out))
+        ), words as (
+            select w.item_id, w."position" as place
+            from recsys_api._word_matches(
+                array[asked.all_words, asked.all_words, asked.all_beginnings, asked.any_beginning], asked.left_out,
+                search_text.n, k, search_text.filter) w
+        ), exact as (
+            select e.item_id, e.kind, e.is_whole, e."position" as place
+            from recsys_api._exact_matches(query, asked.words, asked.left_out, k, search_text.filter) e
+        ), fused as (
+            select f.item_id, sum(1.0::double precision / (60 + f.place)) as score
+            from (select m.item_id, m.place from meaning m
+                  union all select w.item_id, w.place from words w
+                  union all select e.item_id, e.place from exact e) f
+            group by f.item_id
+        )
+        select row_number() over (order by r.score desc, r.item_id), i.id, i.external_id, i.title, i.category, i.price,
+            i.in_stock, r.score, r.reason, r.words_rank, r.meaning_rank, meant is not null
+        from (
+            select f.item_id, f.score + case when e.is_whole then 1 else 0 end as score,
+                concat_ws(', ', e.kind, case when w.place is not null then 'words' end,
+                    case when m.place is not null then 'meaning' end) as reason,
+                w.place as words_rank, m.place as meaning_rank
+            from fused f
+            left join exact e on e.item_id = f.item_id
+            left join words w on w.item_id = f.item_id
+            left join meaning m on m.item_id = f.item_id
+            order by 2 desc, f.item_id
+            limit search_text.n
+        ) r
+        join recsys.items i on i.id = r.item_id
+        order by r.score desc, r.item_id;
+end $$;
