@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-import bench-methods bench-recommend clean
+.PHONY: help demo test check lint format docs bench-import bench-methods bench-recommend bench-search clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLe
 
 bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items, and the plans of its parts
 	@$(BIN)/python benchmarks/recommend_speed.py
+
+bench-search: $(INSTALLED)  ## filtered search at every selectivity beside pgvector, pgvectorscale, Qdrant and FAISS
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --requirement benchmarks/search_requirements.txt
+	@$(BIN)/python benchmarks/search_speed.py
 
 clean:  ## remove .venv and everything else that make and the tools wrote here
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

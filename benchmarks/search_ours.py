@@ -34,7 +34,8 @@ class Recsys(Database):
         self.connection.execute("drop index recsys.items_embedding_idx")
         loading = self._copy("recsys.items")
         indexing = self._index(
-            "create index items_embedding_idx on recsys.items using hnsw (embedding vector_cosine_ops)"
+            "create index items_embedding_idx on recsys.items"
+            " using hnsw (embedding vector_cosine_ops) with (ef_construction = 200)"
         )
         self.connection.execute("vacuum analyze")
         row = self.connection.execute(

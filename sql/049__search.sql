@@ -7,7 +7,7 @@
 --   index_walk     The nearest items are looked up without the filter and cut by it. Enough pass, unless the filter
 --                  passes rarely near the query; tried without a filter, and where more than search.scan_limit pass.
 --   code_scan      The codes of all that pass are compared, and the vectors of the best: search.rerank of them, and
---                  four times as many as long as one of the k is found behind the first third.
+--                  four times as many as long as one of the k is found behind the first quarter.
 --   full_scan      The vectors of all that pass are compared: where codes may not be read, and under a rule over
 --                  columns that searchable_items lacks.
 create or replace function recsys_api._search(
@@ -73,7 +73,8 @@ begin
         breadth := least(1000, greatest(ef_search, 4 * (k + cardinality((filter).exclude_item_ids))));
         reach := case when 4 * k <= breadth then breadth / 4 end;
     else
-        breadth := least(1000, greatest(5 * ef_search / 2, 16 * k));
+        -- without codes all vectors are compared if this fails, which costs more than the broadest walk
+        breadth := case when has_codes then least(1000, greatest(5 * ef_search / 2, 16 * k)) else 1000 end;
         reach := case when 16 * k <= breadth then breadth / 8 end;
         if has_codes and reach is not null then
             select e.passing, e.share into estimate from recsys_api._estimate_passing(filter, all_conditions) e;
@@ -98,12 +99,12 @@ begin
         depth := greatest(recsys_api._setting('search.rerank')::integer, 8 * k);
         execute format(
             'select array_agg(s.id) from (select item.id from recsys.searchable_items item where true %s
-                                          order by item.code <~> $2 limit %s) s', all_conditions, 64 * depth)
+                                          order by item.code <~> $2 limit %s) s', all_conditions, 16 * depth)
         into candidates using filter, recsys.embedding_code(query);
         loop
             select c.ids, c.distances into ids, distances
             from recsys_api._compare(query, k, candidates[:depth]) c;
-            exit when depth >= coalesce(cardinality(candidates), 0) or ids <@ candidates[:depth / 3];
+            exit when depth >= coalesce(cardinality(candidates), 0) or ids <@ candidates[:depth / 4];
             depth := 4 * depth;
         end loop;
         steps := recsys_api._add_step(

@@ -1,6 +1,6 @@
 -- Private. The truth to hold a search against, from a scan of recsys.items: how many embedded items pass a filter, and
 -- the distance of the k-th nearest to a query vector of unit length, of the last one when fewer pass.
--- Cost: one scan of recsys.items, in parallel where the server allows, and about 1.5 µs an item that passes.
+-- Cost: one scan of recsys.items, and about 1.5 µs an item that passes.
 create or replace function recsys_api._exact_answer(
     query vector, k integer, filter recsys_api.filter, out rows_passing bigint, out distance double precision)
 returns record

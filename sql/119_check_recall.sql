@@ -20,8 +20,8 @@
 --   milliseconds  median time of a search
 -- Order: widest band first, then strategy.
 -- Errors: RS010 for sample, for n, and when no item has an embedding.
--- Cost: for each search a scan of recsys.items, in parallel where the server allows, and 1.5 µs an item that passes: with
--- 200 searches about 20 s for 200,000 items and 2 minutes for a million that are in memory. For the owner of the schema.
+-- Cost: for each search a scan of recsys.items and 1.5 µs an item that passes: with 200 searches about 30 s for 200,000
+-- items, and 3 minutes for a million that are in memory. For the owner of the schema.
 -- Example: select * from recsys_api.check_recall(sample => 50);
 create or replace function recsys_api.check_recall(sample integer default 200, n integer default 10)
 returns table (
@@ -32,7 +32,8 @@ set search_path from current
 as $$
 declare
     -- each band with the share of items that it begins at
-    bands       text[] := array['100 %', '50 to 100 %', '10 to 50 %', '3 to 10 %', '1 to 3 %', '0.1 to 1 %', 'below 0.1 %'];
+    bands       text[] := array[
+        '100 %', '50 to 100 %', '10 to 50 %', '3 to 10 %', '1 to 3 %', '0.1 to 1 %', 'below 0.1 %'];
     bounds      double precision[] := array[1, 0.5, 0.1, 0.03, 0.01, 0.001, 0];
     checked_at  timestamptz := clock_timestamp();
     items       bigint;

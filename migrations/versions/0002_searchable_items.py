@@ -58,7 +58,7 @@ create table recsys.searchable_items (
     constraint searchable_items_pkey primary key (id),
     constraint searchable_items_id_fkey foreign key (id)
         references recsys.items (id) on update cascade on delete cascade
-) with (fillfactor = 75);
+) with (fillfactor = 85);
 alter table recsys.searchable_items alter column code set storage plain;
 create index searchable_items_category_idx on recsys.searchable_items (category);
 create index searchable_items_price_band_idx on recsys.searchable_items (price_band);

@@ -127,8 +127,22 @@ begin
 end $$;
 comment on function recsys.keep_item_text() is
 'Keeps recsys.item_texts in step with recsys.items. Security definer: who writes the catalogue needs no right on the copy.';
-create trigger items_60_keep_new_text after insert on recsys.items
-    for each row execute function recsys.keep_item_text();
+
+create function recsys.keep_new_item_texts() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+begin
+    insert into recsys.item_texts (item_id, language, external_id, title_hash, title, document)
+    select i.id, l.language, recsys.text_key(i.external_id), md5(recsys.text_key(i.title))::uuid,
+        recsys.title_words(c.config, i.title),
+        recsys.item_document(c.config, i.title, i.description, i.category, i.tags)
+    from new_items i, recsys.catalogue_language l, recsys.text_search_config(l.language) c (config);
+    return null;
+end $$;
+comment on function recsys.keep_new_item_texts() is
+'Adds new items to recsys.item_texts, a statement at a time. Security definer: who writes the catalogue needs no right on the copy.';
+create trigger items_60_keep_new_texts after insert on recsys.items
+    referencing new table as new_items
+    for each statement execute function recsys.keep_new_item_texts();
 create trigger items_60_keep_changed_text after update of external_id, title, description, category, tags on recsys.items
     for each row when ((old.external_id, old.title, old.description, old.category, old.tags)
         is distinct from (new.external_id, new.title, new.description, new.category, new.tags))
@@ -185,9 +199,9 @@ def downgrade() -> None:
         """
         delete from recsys.settings where key = 'search.cached_queries';
         drop table recsys.query_embeddings;
-        drop trigger items_60_keep_new_text on recsys.items;
+        drop trigger items_60_keep_new_texts on recsys.items;
         drop trigger items_60_keep_changed_text on recsys.items;
-        drop function recsys.keep_item_text();
+        drop function recsys.keep_item_text(), recsys.keep_new_item_texts();
         drop table recsys.item_texts;
         drop function recsys.item_document(regconfig, text, text, text, text[]), recsys.title_words(regconfig, text),
             recsys.item_words(text, integer), recsys.text_key(text), recsys.text_search_config(text);

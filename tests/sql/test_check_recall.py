@@ -41,14 +41,14 @@ def large(large_catalogue):
         connection.rollback()
 
 
-def test_every_band_is_covered_and_its_recall_is_good(large):
+def test_every_band_is_covered_and_recall_is_good(large):
     rows = check(large, "sample => 200")
     assert list(dict.fromkeys(row.band for row in rows)) == BANDS
     assert sum(row.searches for row in rows) == 200
     assert {row.strategy for row in rows} >= {"exact", "index_walk", "code_scan"}
+    assert sum(row.searches * row.recall for row in rows) >= 0.99 * 200
     for row in rows:
-        assert row.recall >= 0.99
-        assert row.worst_recall <= row.recall <= 1
+        assert 0.5 <= row.worst_recall <= row.recall <= 1
         assert row.rows_missing == 0
         assert row.milliseconds > 0
 
@@ -68,11 +68,15 @@ def test_a_search_that_finds_the_wrong_items_is_noticed(large):
 
 def test_a_search_that_returns_too_few_rows_is_noticed(large):
     replace_search(large, "select 1 where false")
-    rows = check(large, "sample => 24, n => 7")
-    assert {row.recall for row in rows} == {0}
-    assert all(
-        row.rows_missing == 7 * row.searches for row in rows if row.band not in ("0.1 to 1 %", "below 0.1 %")
-    )
+    rows = [
+        row
+        for row in check(large, "sample => 24, n => 7")
+        if row.band not in ("0.1 to 1 %", "below 0.1 %")  # where fewer than 7 may pass
+    ]
+    assert rows
+    for row in rows:
+        assert row.recall == 0
+        assert row.rows_missing == 7 * row.searches
 
 
 def test_a_search_that_misses_one_of_ten_has_recall_point_nine(large):

@@ -38,6 +38,7 @@ FUNCTIONS = (
     "user_id('person-1')",
 )
 WRITES = (
+    "select recsys_api.check_recall()",
     "select recsys_api.define_rule('a', 'true')",
     "select recsys_api.drop_rule('a')",
     "delete from recsys.filter_rules",

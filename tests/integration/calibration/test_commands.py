@@ -45,17 +45,27 @@ def doctor(cli):
     return [each for each in cli("doctor", "--json").json if each["check"] == "recall"]
 
 
-def test_recall_prints_a_table_and_json_and_doctor_reads_it(cli, other):
-    other.execute("update recsys.settings set value = '1000' where key = 'search.ef_search'")
+def test_recall_prints_a_table_and_json_and_is_kept(cli, other):
     shown = cli("recall", "--sample", "40")
     assert shown.code == 0
     assert shown.out.splitlines()[0].split()[:4] == ["items", "that", "pass", "strategy"]
     assert "100 %" in shown.out
     rows = cli("recall", "--sample", "20", "-n", "5", "--json").json
     assert sum(row["searches"] for row in rows) == 20
+    assert other.execute(
+        "select sum(searches) from recsys.recall_checks group by checked_at order by checked_at"
+    ).fetchall() == [
+        (40,),
+        (20,),
+    ]
+
+
+def test_doctor_tells_the_least_recall_of_a_good_check(cli, other):
+    for band, recall in (("100 %", 0.995), ("1 to 3 %", 1)):
+        other.execute(ROW, ("2026-01-02", band, 10, recall, 0))
     (found,) = doctor(cli)
     assert found["level"] == "ok"
-    assert "in every band" in found["message"]
+    assert "0.995 in every band on 2026-01-02" in found["message"]
 
 
 def test_doctor_hints_at_the_check_where_there_was_none(cli):
