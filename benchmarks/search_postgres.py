@@ -160,8 +160,8 @@ class Database:
 class Pgvector(Database):
     """pgvector as its README shows it, on a table of its own with an index on every column that filters.
 
-    That includes the price, of which recsys_pg indexes the band only, so that updates stay cheap. The vector index is
-    built as carefully as recsys_pg's.
+    That includes the price, of which recsys_pg indexes the band only, so that updates stay cheap. The
+    vector index is built as carefully as recsys_pg's.
     """
 
     storage = "pgvector"

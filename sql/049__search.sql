@@ -31,6 +31,7 @@ declare
     estimate       record;
     breadth        integer;
     reach          integer;
+    rows_found     integer;
     depth          integer;
     candidates     bigint[];
     started        timestamptz := clock_timestamp();
@@ -43,7 +44,7 @@ begin
             breadth := least(1000, greatest(ef_search, 4 * k));
             select w.ids, w.distances into ids, distances
             from recsys_api._walk(query, filter, conditions, predicate, breadth, breadth / 2) w;
-            steps := recsys_api._add_step(steps, 'partial_index', breadth / 2, cardinality(ids), started);
+            steps := recsys_api._add_step(steps, 'partial_index', breadth / 2, coalesce(cardinality(ids), 0), started);
             if cardinality(ids) >= k then
                 ids := ids[:k];
                 distances := distances[:k];
@@ -68,7 +69,7 @@ begin
     -- the further down a filter takes the answers, the broader a walk has to be that finds all of them
     if conditions = '' then
         breadth := least(1000, greatest(ef_search, 4 * k));
-        reach := case when 4 * k <= breadth then k end;
+        reach := case when 4 * k <= breadth then breadth / 4 end;
     elsif inclusion is null then
         breadth := least(1000, greatest(ef_search, 4 * (k + cardinality((filter).exclude_item_ids))));
         reach := case when 4 * k <= breadth then breadth / 4 end;
@@ -84,10 +85,11 @@ begin
         end if;
     end if;
     if reach is not null then
-        select w.ids, w.distances into ids, distances
+        select w.ids, w.distances, w.rows_found into ids, distances, rows_found
         from recsys_api._walk(query, filter, conditions, null, breadth, reach) w;
-        steps := recsys_api._add_step(steps, 'index_walk', reach, cardinality(ids), started);
-        if cardinality(ids) >= k then
+        steps := recsys_api._add_step(steps, 'index_walk', reach, coalesce(cardinality(ids), 0), started);
+        -- fewer where most of what the index holds there was deleted: then what is left is the unreliable end of the walk
+        if cardinality(ids) >= k and rows_found >= reach then
             ids := ids[:k];
             distances := distances[:k];
             return;

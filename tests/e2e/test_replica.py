@@ -28,15 +28,29 @@ QUERIES = (
     "select * from recsys_api._search_index(recsys_api.item_filter('{c1}'))",
 )
 
+SEARCHES = {
+    "index_walk": "4, null",
+    "exact": "4, recsys_api.item_filter(max_price => 5)",
+    "code_scan": "4, recsys_api.item_filter(max_price => 20)",
+    "full_scan": "100, recsys_api.item_filter(rule => 'titled')",
+    "partial_index": "2, recsys_api.item_filter('{c1}')",
+}
+
 CATALOGUE = """
-insert into recsys.items (title, category, embedding)
-select 'item ' || i, 'c' || i % 3,
+insert into recsys.items (title, category, price, embedding)
+select 'item ' || i, 'c' || i % 3, i,
     (select array_agg(sin(i * 0.7 + d * 0.1 * (i % 4 + 1))) from generate_series(1, 384) d)::vector
-from generate_series(1, 40) i;
+from generate_series(1, 70) i;
 insert into recsys.users (external_id) values ('anna'), ('ben'), ('cleo');
 insert into recsys.interactions (user_id, item_id, kind)
 select u, i, 'like' from generate_series(1, 3) u, generate_series(1, 12) i where (u + i) % 3 <> 0;
 select recsys_api.refresh_popularity(), recsys_api.refresh_tastes();
+update recsys.settings set value = '5' where key = 'search.exact_limit';
+select recsys_api.define_rule('titled', 'title like ''item %''');
+insert into recsys.search_indexes (index_name, category, predicate, is_ready, built_at)
+values ('items_embedding_00000001_idx', 'c1', 'item.category = ''c1''', true, now());
+create index items_embedding_00000001_idx on recsys.items using hnsw (embedding vector_cosine_ops)
+    where category = 'c1';
 select recsys_api.remember_query('kept', (select embedding from recsys.items where id = 3));
 """
 
@@ -92,6 +106,18 @@ def test_a_standby_gives_the_same_rows(servers: tuple[str, str], query: str) -> 
     expected = _rows(primary, query)
     assert expected
     assert _rows(standby, query) == expected
+
+
+@pytest.mark.parametrize("strategy", SEARCHES)
+def test_a_standby_searches_by_the_same_strategy(servers: tuple[str, str], strategy: str) -> None:
+    primary, standby = servers
+    arguments = f"((select embedding from recsys.items where id = 3), {SEARCHES[strategy]})"
+    steps = f"select strategy, rows_compared, rows_passing from recsys_api.explain_search{arguments}"
+    expected = _rows(primary, steps)
+    assert expected[-1][0] == strategy
+    assert _rows(standby, steps) == expected
+    search = f"select * from recsys_api.search_items{arguments}"
+    assert _rows(standby, search) == _rows(primary, search)
 
 
 def test_an_interaction_reaches_the_standby(servers: tuple[str, str]) -> None:
