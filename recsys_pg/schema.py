@@ -118,6 +118,8 @@ def migrate(engine: sa.Engine) -> Migrated:
         _require_tables(connection, before)
         config = alembic_config()
         config.attributes["connection"] = connection
+        # a report that runs for long must not make all later ones queue behind this
+        connection.execute(sa.text("set local lock_timeout = '10s'"))
         command.upgrade(config, "head")
         objects = rebuild(connection)
         return Migrated(before, head_revision(), objects)

@@ -12,7 +12,8 @@ declare
 begin
     -- of the same pages each time, so that the same search goes the same way
     execute format(
-        'select 100 * count(*) filter (where true %s) / $2, count(*) filter (where true %s) / greatest(1, count(*))::double precision
-         from recsys.searchable_items item tablesample system ($2) repeatable (0)', conditions, conditions)
+        'select 100 * n.passing / $2, n.passing / greatest(1, n.sampled)::double precision
+         from (select count(*) filter (where true %s) as passing, count(*) as sampled
+               from recsys.searchable_items item tablesample system ($2) repeatable (0)) n', conditions)
     into passing, share using filter, percent;
 end $$;

@@ -7,7 +7,7 @@
 --   index_walk     The nearest items are looked up without the filter and cut by it. Enough pass, unless the filter
 --                  passes rarely near the query; tried without a filter, and where more than search.scan_limit pass.
 --   code_scan      The codes of all that pass are compared, and the vectors of the best: search.rerank of them, and
---                  four times as many as long as one of the k is found behind the first quarter.
+--                  four and sixteen times as many as long as one of the k is found behind the first quarter.
 --   full_scan      The vectors of all that pass are compared: where codes may not be read, and under a rule over
 --                  columns that searchable_items lacks.
 create or replace function recsys_api._search(
@@ -30,7 +30,10 @@ declare
     predicate      text;
     estimate       record;
     breadth        integer;
+    portion        integer;
+    is_walked      boolean;
     reach          integer;
+    places         integer[];
     rows_found     integer;
     depth          integer;
     candidates     bigint[];
@@ -66,30 +69,33 @@ begin
         end if;
     end if;
 
-    -- the further down a filter takes the answers, the broader a walk has to be that finds all of them
-    if conditions = '' then
-        breadth := least(1000, greatest(ef_search, 4 * k));
-        reach := case when 4 * k <= breadth then breadth / 4 end;
-    elsif inclusion is null then
-        breadth := least(1000, greatest(ef_search, 4 * (k + cardinality((filter).exclude_item_ids))));
-        reach := case when 4 * k <= breadth then breadth / 4 end;
-    else
-        -- without codes all vectors are compared if this fails, which costs more than the broadest walk
-        breadth := case when has_codes then least(1000, greatest(5 * ef_search / 2, 16 * k)) else 1000 end;
-        reach := case when 16 * k <= breadth then breadth / 8 end;
-        if has_codes and reach is not null then
-            select e.passing, e.share into estimate from recsys_api._estimate_passing(filter, all_conditions) e;
-            if estimate.passing <= recsys_api._setting('search.scan_limit') or estimate.share * reach < 1.5 * k then
-                reach := null;
-            end if;
-        end if;
+    -- the further down a filter takes the answers, the broader a walk has to be that finds all of them; and without
+    -- codes all vectors are compared if it fails, which costs more than the broadest walk
+    breadth := least(1000, greatest(ef_search, 4 * (k + coalesce(cardinality((filter).exclude_item_ids), 0))));
+    portion := 4;
+    if not inclusion is null then
+        breadth := least(1000, greatest(5 * ef_search / 2, 16 * k));
+        portion := 8;
     end if;
-    if reach is not null then
-        select w.ids, w.distances, w.rows_found into ids, distances, rows_found
+    if not has_codes then
+        breadth := 1000;
+    end if;
+    is_walked := k <= breadth / portion;
+    if is_walked and has_codes and not inclusion is null then
+        select e.passing, e.share into estimate from recsys_api._estimate_passing(filter, all_conditions) e;
+        is_walked := estimate.passing > recsys_api._setting('search.scan_limit')
+            and estimate.share * breadth / portion >= 1.5 * k;
+    end if;
+    if is_walked then
+        -- where policies hide some of what a walk finds, all of it is asked for, to know what its first places are
+        reach := case when has_codes then breadth / portion else breadth end;
+        select w.ids, w.distances, w.places, w.rows_found into ids, distances, places, rows_found
         from recsys_api._walk(query, filter, conditions, null, breadth, reach) w;
-        steps := recsys_api._add_step(steps, 'index_walk', reach, coalesce(cardinality(ids), 0), started);
+        steps := recsys_api._add_step(steps, 'index_walk', rows_found, coalesce(cardinality(ids), 0), started);
         -- fewer where most of what the index holds there was deleted: then what is left is the unreliable end of the walk
-        if cardinality(ids) >= k and rows_found >= reach then
+        if cardinality(ids) >= k
+            and (has_codes and rows_found >= reach or not has_codes and places[k] <= rows_found / portion)
+        then
             ids := ids[:k];
             distances := distances[:k];
             return;

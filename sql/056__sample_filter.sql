@@ -22,7 +22,8 @@ declare
 begin
     if num_nonnulls(category, tags, attributes, (filter).rule) = 0
         or pg_column_size(row(category, tags, attributes, (filter).rule)) > 1000
-        or milliseconds is null
+        or milliseconds is null or not milliseconds between 0 and 1e7 or rows_passing < 0
+        or strategy is null or strategy not in ('partial_index', 'exact', 'index_walk', 'code_scan', 'full_scan')
         or current_setting('transaction_read_only')::boolean
         or current_setting('transaction_isolation') <> 'read committed'
     then

@@ -6,8 +6,8 @@
 --   query_embedding  384 numbers, from the model model_id; need not be of unit length
 --   model_id         of recsys.models; NULL: the active embedding model
 -- Returns whether it was kept: never on a replica, in a read-only transaction, for a role without the right to write
--- recsys.query_embeddings, or with the setting search.cached_queries at 0; nor while another transaction, not yet
--- committed, keeps the same text. Beyond that many texts, the least recently used make room.
+-- recsys.query_embeddings, or with the setting search.cached_queries at 0; nor, at times, while another transaction that
+-- keeps a text is not yet committed: nobody waits for it, and one transaction takes at most 64 locks. Beyond that many texts, the least recently used make room.
 -- Errors: RS010 for the text or an unknown model; RS011 for the embedding.
 -- Example: select recsys_api.remember_query('a wooden train', (select embedding from recsys.items where id = 1));
 create or replace function recsys_api.remember_query(query text, query_embedding vector, model_id bigint default null)
@@ -30,7 +30,7 @@ begin
             hint = 'Pass the id of an embedding model in recsys.models, or leave it out for the active one.';
     end if;
     if bound = 0 or not recsys_api._can_keep_queries()
-        or not pg_try_advisory_xact_lock(hashtext('recsys.query_embeddings'), hashtext(key))
+        or not pg_try_advisory_xact_lock(hashtext('recsys.query_embeddings'), hashtext(key) & 63)
     then
         return false;
     end if;
@@ -40,9 +40,10 @@ begin
         set embedding = excluded.embedding, last_used_at = now();
     delete from recsys.query_embeddings q where q.ctid = any (array(
         select o.ctid from recsys.query_embeddings o
-        where o.last_used_at < (
-            select p.last_used_at from recsys.query_embeddings p order by p.last_used_at desc offset bound - 1 limit 1)
-        order by o.last_used_at limit 100
+        where (o.last_used_at, o.query_hash) < (
+            select p.last_used_at, p.query_hash from recsys.query_embeddings p
+            order by p.last_used_at desc, p.query_hash desc offset bound - 1 limit 1)
+        order by o.last_used_at, o.query_hash limit 100
         for update skip locked));
     return true;
 end $$;

@@ -5,8 +5,9 @@
 --   n                length of the list, 1 to 1,000
 --   filter           recsys_api.item_filter(…)
 -- Order: score, the cosine similarity (1 is the same direction), highest first; ties by item_id.
--- Errors: RS010 for n; RS011 for an embedding that is NULL, zero or of other dimensions.
--- Cost: an index walk of about 2 ms; a filter that few items pass is searched exactly, about 1.5 µs an item.
+-- Errors: RS010 for n; RS011 for an embedding that is NULL, zero or of other dimensions;
+-- RS013 for a rule that is unknown or broken.
+-- Cost: a walk of the vector index; with a filter, up to a scan of the codes of all that pass, see explain_search.
 -- Example: select * from recsys_api.search_items((select embedding from recsys.items where id = 1), n => 5);
 create or replace function recsys_api.search_items(
     query_embedding vector, n integer default 10, filter recsys_api.filter default null)

@@ -12,7 +12,8 @@
 --   rows_passing   rows found to pass the filter; of a scan, all that pass
 --   milliseconds   time of the step
 -- Order: step.
--- Errors: RS010 for n; RS011 for an embedding that is NULL, zero or of other dimensions.
+-- Errors: RS010 for n; RS011 for an embedding that is NULL, zero or of other dimensions;
+-- RS013 for a rule that is unknown or broken.
 -- Cost: that of search_items, and of counting what passes.
 -- Example: select * from recsys_api.explain_search((select embedding from recsys.items where id = 1),
 --              n => 10, filter => recsys_api.item_filter(max_price => 20));

@@ -60,11 +60,6 @@ create table recsys.searchable_items (
         references recsys.items (id) on update cascade on delete cascade
 ) with (fillfactor = 85);
 alter table recsys.searchable_items alter column code set storage plain;
-create index searchable_items_category_idx on recsys.searchable_items (category);
-create index searchable_items_price_band_idx on recsys.searchable_items (price_band);
-create index searchable_items_tags_idx on recsys.searchable_items using gin (tags) with (fastupdate = off);
-create index searchable_items_attributes_idx
-    on recsys.searchable_items using gin (attributes jsonb_path_ops) with (fastupdate = off);
 
 create policy searchable_items_hidden on recsys.searchable_items
     using (not row_security_active('recsys.items'));
@@ -84,6 +79,12 @@ select i.id, i.price, recsys.price_band(i.price), i.in_stock, i.category, i.crea
 from recsys.items i
 where i.embedding is not null
 order by i.id;
+
+create index searchable_items_category_idx on recsys.searchable_items (category);
+create index searchable_items_price_band_idx on recsys.searchable_items (price_band);
+create index searchable_items_tags_idx on recsys.searchable_items using gin (tags) with (fastupdate = off);
+create index searchable_items_attributes_idx
+    on recsys.searchable_items using gin (attributes jsonb_path_ops) with (fastupdate = off);
 """
 
 TRIGGERS = """
@@ -126,13 +127,23 @@ create trigger items_50_keep_changed_searchable after update on recsys.items
     execute function recsys.keep_searchable_item();
 """
 
-INDEX = """
-alter index recsys.items_embedding_idx set (ef_construction = 200);
-"""
-
 SETTINGS = """
+alter table recsys.settings drop constraint settings_value_check;
+alter table recsys.settings add constraint settings_value_check check (
+    jsonb_typeof(value) = 'number' and (value #>> '{{}}')::numeric >= 0 and (value #>> '{{}}')::numeric <= 1e9
+    and (key <> 'popularity.half_life_days' or (value #>> '{{}}')::numeric > 0)
+    and (key <> 'search.ef_search' or (value #>> '{{}}')::numeric between 1 and 1000)
+    and (key <> 'search.exact_limit' or (value #>> '{{}}')::numeric <= 1000000)
+    and (key <> 'search.rerank' or (value #>> '{{}}')::numeric <= 100000)
+    and (key <> 'search.sample_share' or (value #>> '{{}}')::numeric <= 1)
+);
 update recsys.settings s
-set value = case when s.value = n.old_value then n.value else s.value end, description = n.description
+-- a graph that was built with less care needs the broader walk
+set value = case when s.value <> n.old_value then s.value
+        when s.key = 'search.ef_search' and exists (select from recsys.items i where i.embedding is not null)
+            then s.value
+        else n.value end,
+    description = n.description
 from (values
     ('search.ef_search', '400'::jsonb, '250'::jsonb,
         'Breadth of the walk through the vector index (hnsw.ef_search), 10 to 1000; recsys-pg calibrate measures it.'),
@@ -150,21 +161,26 @@ insert into recsys.settings (key, value, description) values
 
 def upgrade() -> None:
     vector = vector_schema()
-    for block in (FUNCTIONS, TABLE, TRIGGERS, INDEX, SETTINGS):
+    for block in (FUNCTIONS, TABLE, TRIGGERS, SETTINGS):
         op.execute(sa.text(block.format(vector=vector).replace(":", r"\:")))
 
 
 def downgrade() -> None:
+    vector = vector_schema()
     op.execute(
-        """
+        f"""
         drop trigger items_50_keep_new_searchable on recsys.items;
         drop trigger items_50_keep_changed_searchable on recsys.items;
         drop function recsys.keep_searchable_item();
         drop table recsys.searchable_items;
-        drop function recsys.price_band(numeric), recsys.embedding_code(vector);
+        drop function recsys.price_band(numeric), recsys.embedding_code({vector}.vector);
         delete from recsys.settings where key in ('search.rerank', 'search.scan_limit');
         update recsys.settings set value = '10000' where key = 'search.exact_limit' and value = '400';
         update recsys.settings set value = '400' where key = 'search.ef_search' and value = '250';
-        alter index recsys.items_embedding_idx reset (ef_construction);
+        alter table recsys.settings drop constraint settings_value_check;
+        alter table recsys.settings add constraint settings_value_check check (
+            jsonb_typeof(value) = 'number' and (value #>> '{{}}')::numeric >= 0
+            and (key <> 'popularity.half_life_days' or (value #>> '{{}}')::numeric > 0)
+        );
         """
     )

@@ -40,4 +40,22 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop table recsys.filter_rules cascade")
+    op.execute(
+        """
+        do $$
+        declare
+            object record;
+        begin
+            for object in
+                select kind, identity from recsys.api_objects where name = 'recsys_api._rule'
+            loop
+                execute format('drop %s if exists %s', object.kind, object.identity);
+            end loop;
+            if to_regtype('recsys_api.filter') is not null then
+                alter type recsys_api.filter drop attribute if exists rule;
+            end if;
+        end $$;
+        delete from recsys.api_objects where name = 'recsys_api._rule';
+        drop table recsys.filter_rules;
+        """
+    )

@@ -176,7 +176,7 @@ create table recsys.query_embeddings (
     constraint query_embeddings_embedding_norm_check check ({vector}.vector_norm(embedding) between 0.999 and 1.001)
 );
 alter table recsys.query_embeddings alter column embedding set storage plain;
-create index query_embeddings_last_used_at_idx on recsys.query_embeddings (last_used_at);
+create index query_embeddings_last_used_at_idx on recsys.query_embeddings (last_used_at, query_hash);
 comment on table recsys.query_embeddings is
 'Embeddings of texts that were searched for, so that SQL alone can search for them again; the least recently used make room. Safe to empty.';
 comment on column recsys.query_embeddings.query is 'recsys.text_key of the text.';

@@ -99,7 +99,7 @@ class QueryEmbedding(Base):
     __tablename__ = "query_embeddings"
     __table_args__ = (
         PrimaryKeyConstraint("model_id", "query_hash"),
-        Index("query_embeddings_last_used_at_idx", "last_used_at"),
+        Index("query_embeddings_last_used_at_idx", "last_used_at", "query_hash"),
     )
 
     model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))

@@ -511,5 +511,6 @@ def test_every_file_of_sql_has_a_header_and_creates_one_object():
     assert [file.path.name for file in files if file.kind == "script"] == [
         "900_roles.sql",
         "910_row_security.sql",
+        "920_vector_index.sql",
     ]
     assert len({file.name for file in files}) == len(files)

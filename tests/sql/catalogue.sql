@@ -68,3 +68,5 @@ where m.purpose = 'neighbors' and i.id not in (57, 59, 60);
 
 select recsys_api.refresh_popularity();
 select recsys_api.refresh_tastes();
+-- what a call leaves behind must not depend on chance
+update recsys.settings set value = '0' where key = 'search.sample_share';

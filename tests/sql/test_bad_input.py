@@ -269,3 +269,20 @@ def test_a_title_in_a_reason_is_cut_and_quoted_as_text(catalogue):
     catalogue.execute(f"update recsys.items set title = {LONG}, embedding = embedding where id = 7")
     rows = catalogue.execute("select reason from recsys_api.recommend_for_user(1, n => 60)").fetchall()
     assert max(len(reason) for (reason,) in rows) < 160
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("search.ef_search", "0"),
+        ("search.ef_search", "1001"),
+        ("search.exact_limit", "10000000000"),
+        ("search.rerank", "200000000"),
+        ("search.sample_share", "1.5"),
+        ("history.length", "-1"),
+        ("history.length", '"many"'),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_where_it_is_written(catalogue, key, value):
+    with pytest.raises(psycopg.errors.CheckViolation, match="settings_value_check"):
+        catalogue.execute("update recsys.settings set value = %s where key = %s", (value, key))

@@ -133,3 +133,19 @@ def test_the_application_samples_but_reads_no_samples(role_server, catalogue):
     ).fetchone() == (None,)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         samples(catalogue)
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {"strategy": "x" * 1000},
+        {"strategy": None},
+        {"milliseconds": -5},
+        {"milliseconds": float("nan")},
+        {"milliseconds": 1e300},
+        {"rows_passing": -1},
+    ],
+)
+def test_nobody_can_put_what_no_search_measured_into_the_sample(catalogue, measured):
+    sample(catalogue, "categories => '{Drama}'", **measured)
+    assert samples(catalogue) == []

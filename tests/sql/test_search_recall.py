@@ -105,3 +105,29 @@ def test_recommendations_by_content_and_by_all_methods_fill_their_list(large_cat
                 "select count(*) from recsys_api.recommend_for_user(5, 1000, method => %s)", (method,)
             ).fetchone()
             assert rows == 1000
+
+
+@pytest.mark.parametrize("n", [10, 60])
+@pytest.mark.parametrize("one_in", [2, 5, 20])
+def test_under_row_security_a_search_finds_the_nearest_of_what_may_be_seen(large_catalogue, one_in, n):
+    visible = np.flatnonzero(np.arange(1, EMBEDDED + 1) % one_in == 0)
+    random = np.random.default_rng(3)
+    recalls = []
+    with psycopg.connect(large_catalogue.url) as connection:
+        connection.execute("update recsys.settings set value = '50' where key = 'search.exact_limit'")
+        connection.execute(f"create policy visible on recsys.items using (id % {one_in} = 0)")
+        connection.execute("alter table recsys.items enable row level security")
+        connection.execute("create role visitor in role recsys_app")
+        connection.execute("set local role visitor")
+        for _ in range(QUERIES):
+            query = large_catalogue.embeddings[int(random.integers(EMBEDDED))]
+            query = query + 0.02 * random.standard_normal(384)
+            order = np.argsort(-(large_catalogue.embeddings[visible] @ query), kind="stable")
+            expected = {int(item) + 1 for item in visible[order[:n]]}
+            found = connection.execute(
+                "select item_id from recsys_api.search_items(%s::real[]::vector, %s)", (query.tolist(), n)
+            ).fetchall()
+            assert len(found) == n
+            recalls.append(len(expected & {item for (item,) in found}) / n)
+        connection.rollback()
+    assert np.mean(recalls) >= 0.99

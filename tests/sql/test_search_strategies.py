@@ -125,7 +125,7 @@ CASES = {
         {"items"},
         SMALL | {"ef_search": 10},
         setup="select recsys_api.define_rule('titled', 'title like ''%7''')",
-        n=100,
+        n=130,
     ),
 }
 QUERIES = 8

@@ -520,3 +520,16 @@ def test_the_same_statement_keeps_its_answer_when_it_is_prepared(shop):
     statement = "select item_id from recsys_api.search_text(%s, 3)"
     for _ in range(20):
         assert shop.execute(statement, ("wooden train",), prepare=True).fetchone() == (2,)
+
+
+def test_a_table_of_texts_is_remembered_in_one_transaction_within_the_bound(catalogue):
+    catalogue.execute("update recsys.settings set value = '100' where key = 'search.cached_queries'")
+    catalogue.execute(
+        "select recsys_api.remember_query('query ' || g, (select embedding from recsys.items where id = 1))"
+        " from generate_series(1, 2000) g"
+    )
+    assert catalogue.execute("select count(*) from recsys.query_embeddings").fetchone() == (100,)
+    locks = catalogue.execute(
+        "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+    ).fetchone()
+    assert locks[0] <= 64
