@@ -133,7 +133,6 @@ alter table recsys.settings add constraint settings_value_check check (
     jsonb_typeof(value) = 'number' and (value #>> '{{}}')::numeric >= 0 and (value #>> '{{}}')::numeric <= 1e9
     and (key <> 'popularity.half_life_days' or (value #>> '{{}}')::numeric > 0)
     and (key <> 'search.ef_search' or (value #>> '{{}}')::numeric between 1 and 1000)
-    and (key <> 'search.exact_limit' or (value #>> '{{}}')::numeric <= 1000000)
     and (key <> 'search.rerank' or (value #>> '{{}}')::numeric <= 100000)
     and (key <> 'search.sample_share' or (value #>> '{{}}')::numeric <= 1)
 );
