@@ -1,43 +1,9 @@
 """`recsys-pg indexes` and what `recsys-pg doctor` says of search indexes."""
 
-import json
-import os
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 
-from recsys_pg.cli.app import run
 from recsys_pg.indexes import build_for, listing
 from recsys_pg.types import ItemFilter
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run of the command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def cli(capsys, monkeypatch, shop_url):
-    """Runs the command line in this process, on this test's shop."""
-    for name in [name for name in os.environ if name.startswith("RECSYS_PG_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("RECSYS_PG_DATABASE_URL", shop_url)
-
-    def run_here(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        code = run(arguments)
-        return Outcome(code, *capsys.readouterr())
-
-    return run_here
 
 
 @pytest.fixture
