@@ -31,7 +31,8 @@ declare
     exact_limit    integer := recsys_api._setting('search.exact_limit');
     scan_limit     integer := recsys_api._setting('search.scan_limit');
     predicate      text;
-    estimate       record;
+    passing        double precision;
+    share          double precision;
     breadth        integer;
     reach          integer;
     needed         integer := k;
@@ -51,11 +52,11 @@ begin
         breadth := least(1000, greatest(8 * ef_search / 5, 10 * k));
         predicate := recsys_api._search_index(filter);
         if has_codes then
-            select e.passing, e.share into estimate from recsys_api._estimate_passing(filter, all_conditions) e;
+            select e.passing, e.share into passing, share from recsys_api._estimate_passing(filter, all_conditions) e;
         end if;
-        -- scan_limit codes are compared in the time of a walk of breadth 1000
+        -- scan_limit codes are compared in the time of the broadest walk, and this one is half as broad
         if predicate is not null and 4 * k <= breadth
-            and (not has_codes or estimate.passing > scan_limit * (breadth / 1000.0))
+            and (not has_codes or passing > scan_limit / 2)
         then
             select w.ids, w.distances into ids, distances
             from recsys_api._walk(query, filter, conditions, predicate, breadth, breadth / 2) w;
@@ -69,7 +70,7 @@ begin
         end if;
         if not has_codes then
             -- what it saves is the broadest walk, so it may cost more than where codes are scanned
-            exact_limit := 10 * exact_limit;
+            exact_limit := least(10 * exact_limit::bigint, 1000000);
             execute format('select array_agg(s.id) from (select item.id from recsys.items item
                 where item.embedding is not null %s limit %s) s', conditions, exact_limit + 1)
             into candidates using filter;
@@ -87,7 +88,7 @@ begin
         breadth := 1000;
         reach := breadth / case when is_filtered then 8 else 4 end;
     elsif is_filtered then
-        needed := case when estimate.passing > scan_limit then ceil(2 * k / estimate.share) else 1000 end;
+        needed := case when passing > scan_limit then ceil(2 * k / share) else 1000 end;
         breadth := least(1000, greatest(ef_search, 10 * needed));
         reach := breadth / 10;
     else

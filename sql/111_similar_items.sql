@@ -3,7 +3,7 @@
 --
 -- Arguments: item_id; n, the length of the list, 1 to 1,000; filter, recsys_api.item_filter(…).
 -- Order: score, highest first; ties by item_id. similarity is the cosine of the two embeddings, NULL without them.
--- Errors: RS002 for an unknown item; RS010 for n or a NULL item_id.
+-- Errors: RS002 for an unknown item; RS010 for n or a NULL item_id; RS013 for a rule that is unknown or broken.
 -- Cost: about 3 ms.
 -- Example: select title, similarity, reason from recsys_api.similar_items(1, n => 5);
 create or replace function recsys_api.similar_items(

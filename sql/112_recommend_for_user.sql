@@ -9,7 +9,8 @@
 --   method        hybrid; or one part of it, to compare: item_based, user_based, content, popular
 -- Order: rank. score is the predicted preference, comparable within one call; 0 for items listed by popularity.
 -- reason says why; reason_item_id is the past item that contributed most.
--- Errors: RS001 for an unknown user; RS010 for n, diversity or method.
+-- Errors: RS001 for an unknown user; RS010 for n, diversity or method; RS013 for a rule that is unknown
+-- or broken.
 -- Example: select rank, title, score, reason from recsys_api.recommend_for_user(42, n => 10,
 --              filter => recsys_api.item_filter(categories => '{Drama}', in_stock => true));
 create or replace function recsys_api.recommend_for_user(

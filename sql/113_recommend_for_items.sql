@@ -3,7 +3,7 @@
 -- Arguments: item_ids, each liked equally, never listed themselves; none at all gives popular items;
 -- n, the length of the list, 1 to 1,000; filter, recsys_api.item_filter(…).
 -- Order: rank; columns as in recommend_for_user.
--- Errors: RS002 for an unknown item; RS010 for n or a NULL id.
+-- Errors: RS002 for an unknown item; RS010 for n or a NULL id; RS013 for a rule that is unknown or broken.
 -- Example: select title, reason from recsys_api.recommend_for_items(array[1, 50], n => 5);
 create or replace function recsys_api.recommend_for_items(
     item_ids bigint[], n integer default 10, filter recsys_api.filter default null)

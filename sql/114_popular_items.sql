@@ -6,7 +6,7 @@
 -- score = sum over positive interactions of weight * 0.5 ^ (age / half-life), age counted back from the newest
 -- interaction; setting popularity.half_life_days.
 -- Freshness: without since as of the last recsys_api.refresh_popularity(), which worker and train call.
--- Errors: RS010 for n, or since in the future.
+-- Errors: RS010 for n, or since in the future; RS013 for a rule that is unknown or broken.
 -- Cost: an index walk; with since in proportion to the interactions since then.
 -- Example: select title, score from recsys_api.popular_items(5, recsys_api.item_filter(in_stock => true));
 create or replace function recsys_api.popular_items(

@@ -32,8 +32,9 @@ begin
         if object.kind = 'function' then
             execute format('revoke all on function %s from public', object.identity);
             if has_app and object.name not in (
-                'recsys_api.refresh_popularity', 'recsys_api.refresh_tastes', 'recsys_api.define_rule',
-                'recsys_api.drop_rule', 'recsys_api.check_recall', 'recsys_api._recall_searches') then
+                'recsys_api.refresh_popularity', 'recsys_api.refresh_tastes', 'recsys_api.refresh_copies',
+                'recsys_api.define_rule', 'recsys_api.drop_rule', 'recsys_api.check_recall',
+                'recsys_api._recall_searches') then
                 execute format('grant execute on function %s to recsys_app', object.identity);
             end if;
         elsif has_reporter then

@@ -38,8 +38,7 @@ def fit_limits(
         way = list(ways)[done % len(ways)]
         searches = narrow if way == "exact" else filtered
         for search, outcome in zip(searches, trial.run(searches, ways[way]), strict=True):
-            # an index of its own serves the filter whatever the limits
-            if outcome.strategy != "partial_index":
+            if outcome.strategy != "partial_index":  # it tells nothing of the index of all
                 fastest[way, search] = min(fastest.get((way, search), ALL), outcome.milliseconds)
     progress("Limits", _ROUNDS * len(ways), _ROUNDS * len(ways))
 
@@ -47,7 +46,7 @@ def fit_limits(
         [
             Race(search.rows_passing, fastest["scan", search], fastest["walk", search])
             for search in filtered
-            if ("scan", search) in fastest
+            if ("scan", search) in fastest and ("walk", search) in fastest
         ],
         settings.scan_limit,
     )
@@ -56,10 +55,10 @@ def fit_limits(
             Race(
                 search.rows_passing,
                 fastest["exact", search],
-                fastest["scan" if search.rows_passing <= scan_limit else "walk", search],
+                fastest["scan", search],
             )
             for search in narrow
-            if ("exact", search) in fastest
+            if ("exact", search) in fastest and ("scan", search) in fastest
         ],
         settings.exact_limit,
     )

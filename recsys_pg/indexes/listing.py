@@ -45,8 +45,8 @@ class SearchIndex:
 class Limits:
     """Between how many items a partial index is worth having."""
 
-    exact: int
-    """A filter that at most this many items pass is searched exactly, and as fast."""
+    scanned: int
+    """Of a filter that at most this many items pass, the codes are scanned, which is as fast."""
     half: int
     """Of a filter that more items pass, the walk through the index of all items finds enough."""
 
@@ -67,11 +67,11 @@ def read_indexes(connection: Connection) -> list[SearchIndex]:
 
 def read_limits(connection: Connection) -> Limits:
     """The limits in this database, now."""
-    exact, half = connection.execute(
-        "select recsys_api._setting('search.exact_limit')::bigint,"
+    scanned, half = connection.execute(
+        "select recsys_api._setting('search.scan_limit')::bigint / 2,"
         " (select count(*) / 2 from recsys.searchable_items)"
     ).fetchone() or (0, 0)
-    return Limits(exact, half)
+    return Limits(scanned, half)
 
 
 def foreign_invalid_indexes(engine: sa.Engine) -> Sequence[str]:
@@ -102,8 +102,8 @@ def _judge(condition: IndexCondition, row: dict[str, Any], limits: Limits) -> tu
     }
     if row["state"] != "ready":
         return unfit[row["state"]]
-    if row["rows"] <= limits.exact:
-        return "drop", f"{row['rows']:,} items are compared exactly (search.exact_limit is {limits.exact:,})"
+    if row["rows"] <= limits.scanned:
+        return "drop", f"a scan of {row['rows']:,} codes is as fast (up to half of search.scan_limit)"
     if row["rows"] > limits.half:
         return "drop", "more than half of all items: the index of all serves as well"
     if row["scans"]:

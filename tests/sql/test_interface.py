@@ -20,6 +20,7 @@ CALLS = {
         "query_embedding => (select embedding from recsys.items where id = 1), n => 3, filter => null"
     ),
     "check_recall": "sample => 20, n => 3",
+    "refresh_copies": "item_ids => null, dry_run => false",
     "define_rule": "name => 'mine', predicate => 'item.in_stock'",
     "drop_rule": "name => 'cheap'",
     "recommend_for_user": (
@@ -49,6 +50,7 @@ WRITERS = {
     "drop_rule",
     "ensure_user",
     "record_interaction",
+    "refresh_copies",
     "refresh_popularity",
     "refresh_tastes",
     "remember_query",

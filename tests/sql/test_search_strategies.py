@@ -82,7 +82,7 @@ CASES = {
         "max_price => 70",
         CENTS <= 7000,
         ["index_walk"],
-        {"items_embedding_idx", "searchable_items", "searchable_items_price_band_idx"},
+        {"items_embedding_idx"},
         SMALLER,
     ),
     "a tag that has an index, partial index": Case(
@@ -90,13 +90,15 @@ CASES = {
         (IDS % 7 == 3) & (IDS % 5 != 0),
         ["partial_index"],
         {"items_embedding_0000000a_idx"},
+        {"scan_limit": 1_000},
         setup=ADVISED,
     ),
     "few of what has an index, exact": Case(
-        "tags => '{tag 3}', max_price => 3",
-        (IDS % 7 == 3) & (CENTS <= 300),
+        "tags => '{tag 3}', max_price => 6",
+        (IDS % 7 == 3) & (CENTS <= 600),
         ["partial_index", "exact"],
         {"items_embedding_0000000a_idx", "searchable_items_price_band_idx", "searchable_items_tags_idx"},
+        {"scan_limit": 0},
         setup=ADVISED,
     ),
     "another category, code scan": Case(
@@ -111,11 +113,11 @@ CASES = {
     ),
     # a third of the items are compared in the end, for which either plan is right
     "more than a walk finds, code scan": Case("", EVERY, ["code_scan"], None, n=251),
-    "one far category by what is left out, code scan": Case(
+    "one far category by what is left out, exact": Case(
         "exclude_item_ids => array("
         "select generate_series(1, 5000) except select generate_series(8, 5000, 50))",
         CATEGORY == 8,
-        ["index_walk", "code_scan"],
+        ["index_walk", "exact"],
         {"items_embedding_idx", "searchable_items"},
     ),
     "a rule over what the copy lacks, full scan": Case(
@@ -123,7 +125,7 @@ CASES = {
         IDS % 10 == 7,
         ["full_scan"],
         {"items"},
-        SMALL | {"ef_search": 10},
+        {"exact_limit": 20, "ef_search": 10},
         setup="select recsys_api.define_rule('titled', 'title like ''%7''')",
         n=130,
     ),
@@ -209,3 +211,24 @@ def test_a_search_takes_the_way_that_fits_and_finds_the_nearest(large_catalogue,
         if case.steps[-1] in ("exact", "full_scan"):
             assert ids == list(nearest)
     assert len(found) == 0 or np.mean(recalls) >= 0.99
+
+
+def test_a_walk_that_finds_too_few_is_made_once_more_and_more_broadly(large_catalogue, connection):
+    set_up(connection, DEFAULTS | {"scan_limit": 0})
+    for query in query_vectors(large_catalogue.embeddings):
+        order = np.argsort(-(large_catalogue.embeddings @ query))
+        passing = np.concatenate([order[:100:4], order[100:]])  # of the nearest hundred every fourth
+        arguments = "%s, 10, recsys_api.item_filter(item_ids => %s)"
+        values = (Vector(query), (passing + 1).tolist())
+        steps = connection.execute(
+            f"select strategy, rows_compared, rows_passing from recsys_api.explain_search({arguments})",
+            values,
+        ).fetchall()
+        found = connection.execute(
+            f"select item_id from recsys_api.search_items({arguments})", values
+        ).fetchall()
+        assert [strategy for strategy, *_ in steps] == ["index_walk", "index_walk"]
+        assert steps[0][2] < 10 <= steps[1][2]
+        assert steps[1][1] >= 2 * steps[0][1]
+        assert len({item_id for (item_id,) in found} & set((passing[:10] + 1).tolist())) >= 9
+        assert len(found) == 10

@@ -55,6 +55,21 @@ def remember(connection, query, axis=1):
     )
 
 
+def add_trains(connection, plastic, wooden):
+    """Trains from id 1001 on, each further from axis 1 than the one before; first those of plastic."""
+    connection.execute(
+        """
+        insert into recsys.items (id, title, description, category, embedding)
+        select 1000 + g, 'Train ' || g, case when g <= %(plastic)s then 'Plastic.' else 'Beech.' end,
+            case g %% 2 when 0 then 'Even' else 'Odd' end,
+            (select array_agg(case d when 1 then 1000 when 2 then g else 0 end::real order by d)
+             from generate_series(1, 384) d)::vector
+        from generate_series(1, %(plastic)s + %(wooden)s) g
+        """,
+        {"plastic": plastic, "wooden": wooden},
+    )
+
+
 # words
 
 
@@ -298,6 +313,37 @@ def test_what_is_left_out_is_left_out_of_every_source(catalogue):
     given = ", 60, query_embedding => (select embedding from recsys.items where id = 1)"
     rows = search(catalogue, "film-1 horror -drama", given)
     assert {row.category for row in rows} == {"Comedy", "Horror", "Science"}
+
+
+@pytest.mark.parametrize("plastic", [30, 60, 150])
+def test_what_is_left_out_of_the_list_by_meaning_is_made_up_for(shop, plastic):
+    add_trains(shop, plastic, wooden=80)
+    remember(shop, "for children -plastic")
+    rows = search(shop, "for children -plastic", ", n => 50")
+    assert [row.item_id for row in rows] == list(range(1001 + plastic, 1051 + plastic))
+    assert [row.meaning_rank for row in rows] == list(range(1, 51))
+    assert {row.reason for row in rows} == {"meaning"}
+
+
+def test_what_is_left_out_is_made_up_for_under_a_filter(shop):
+    add_trains(shop, plastic=150, wooden=80)
+    remember(shop, "for children -plastic")
+    one_out = "exclude_item_ids => '{1151}'"
+    assert ids(shop, "for children -plastic", f", 20, recsys_api.item_filter({one_out})") == list(
+        range(1152, 1172)
+    )
+    even = f"categories => '{{Even}}', {one_out}"
+    assert ids(shop, "for children -plastic", f", 20, recsys_api.item_filter({even})") == list(
+        range(1152, 1192, 2)
+    )
+
+
+def test_where_fewer_are_left_than_asked_for_all_of_them_are_found(shop):
+    add_trains(shop, plastic=150, wooden=7)
+    remember(shop, "for children -plastic")
+    assert ids(shop, "for children -plastic", ", n => 50") == list(range(1151, 1158))
+    assert ids(shop, "for children -plastic -beech", ", n => 50") == []
+    assert len(ids(shop, "for children -plastic", ", n => 1000")) == 7
 
 
 # what is written

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.cli import errors
-from recsys_pg.cli.checks import data, filters, model, recall, schema, search_indexes, server
+from recsys_pg.cli.checks import copies, data, filters, model, recall, schema, search_indexes, server
 from recsys_pg.cli.checks.check import Check, Finding
 from recsys_pg.errors import RecsysError
 
@@ -21,6 +21,7 @@ _SCHEMA: Mapping[str, Check] = {"schema": schema.complete}
 _CONTENT: Mapping[str, Check] = {
     "indexes": schema.indexes,
     "search indexes": search_indexes.search_indexes,
+    "copies": copies.copies,
     "recall": recall.recall,
     "roles": schema.roles,
     "row-level security": filters.row_security,

@@ -28,7 +28,7 @@ begin
 end $$;
 delete from recsys.search_indexes;
 delete from recsys.filter_samples;
-update recsys.settings set value = '100' where key = 'search.exact_limit';
+update recsys.settings set value = '200' where key = 'search.scan_limit';
 update recsys.settings set value = '1' where key = 'search.sample_share';
 """
 IS_UNCHANGED = """
@@ -44,7 +44,7 @@ def shop_template(server_url: str, template: str) -> str:
     """The name of a database with 5,000 embedded items.
 
     Item i has the category c<i % 10>, the tags even or odd and t<i % 5>, the attribute size = i % 4, a price;
-    500 more are in an awkward category. Up to 100 that pass are searched exactly.
+    500 more are in an awkward category. Of up to 100 that pass, the codes are scanned.
     """
     name = f"{template}_indexes"
     parameters = db.connection_parameters(server_url)
@@ -72,7 +72,7 @@ def shop_template(server_url: str, template: str) -> str:
             (AWKWARD,),
         )
         connection.execute(index.encode())
-        connection.execute("update recsys.settings set value = '100' where key = 'search.exact_limit'")
+        connection.execute("update recsys.settings set value = '200' where key = 'search.scan_limit'")
         connection.execute("update recsys.settings set value = '1' where key = 'search.sample_share'")
         connection.execute(
             "insert into recsys.filter_rules (name, predicate, canonical, relation) values"

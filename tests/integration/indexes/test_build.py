@@ -324,9 +324,9 @@ def test_a_build_leaves_nothing_in_the_pool(shop):
     [
         ("select 1", "keep", "new: not used yet"),
         (
-            "update recsys.settings set value = '450' where key = 'search.exact_limit'",
+            "update recsys.settings set value = '900' where key = 'search.scan_limit'",
             "drop",
-            "450 items are compared",
+            "a scan of 450 codes",
         ),
         (
             "update recsys.items set embedding = null where category <> 'c3' and id < 4700",
