@@ -280,9 +280,8 @@ def main() -> None:
         "--advised",
         type=float,
         nargs="*",
-        default=[50.0, 16.0, 10.0, 3.0],
         metavar="%",
-        help="selectivities whose topics get an advised index each",
+        help="selectivities whose topics get an index each; by default those that recsys-pg advises",
     )
     add("--keep", type=Path, metavar="DIR", help="keep what is built in this folder, and use what is there")
     options = parser.parse_args()
@@ -290,6 +289,10 @@ def main() -> None:
         raise SystemExit(f"--rows is {options.rows:,}. Pass 20,000 to 5,000,000.")
     if not LEAST_QUERIES <= options.queries <= 1000:
         raise SystemExit(f"--queries is {options.queries:,}. Pass {LEAST_QUERIES} to 1,000.")
+    if options.advised is None:
+        # between half of search.scan_limit and half of the items
+        least = 100 * 15_000 / options.rows
+        options.advised = [each for each in SELECTIVITIES if least < each <= 50]
     unknown = {*options.advised, *(options.selectivity or [])} - set(SELECTIVITIES)
     if unknown:
         wanted = ", ".join(f"{selectivity:g}" for selectivity in SELECTIVITIES)

@@ -31,7 +31,7 @@ declare
     exact_limit    integer := recsys_api._setting('search.exact_limit');
     scan_limit     integer := recsys_api._setting('search.scan_limit');
     predicate      text;
-    passing        double precision;
+    passing        double precision := 0;
     share          double precision;
     breadth        integer;
     reach          integer;
@@ -51,13 +51,12 @@ begin
         -- further the filter is from the query
         breadth := least(1000, greatest(8 * ef_search / 5, 10 * k));
         predicate := recsys_api._search_index(filter);
-        if has_codes then
+        -- scan_limit codes are compared in the time of the broadest walk, and that of a partial index is half as broad;
+        -- a row of the codes takes more than 200 bytes
+        if has_codes and pg_relation_size('recsys.searchable_items') / 200 > scan_limit / 2 then
             select e.passing, e.share into passing, share from recsys_api._estimate_passing(filter, all_conditions) e;
         end if;
-        -- scan_limit codes are compared in the time of the broadest walk, and this one is half as broad
-        if predicate is not null and 4 * k <= breadth
-            and (not has_codes or passing > scan_limit / 2)
-        then
+        if predicate is not null and 4 * k <= breadth and (not has_codes or passing > scan_limit / 2) then
             select w.ids, w.distances into ids, distances
             from recsys_api._walk(query, filter, conditions, predicate, breadth, breadth / 2) w;
             steps := recsys_api._add_step(steps, 'partial_index', breadth / 2, coalesce(cardinality(ids), 0), started);
