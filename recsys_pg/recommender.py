@@ -247,6 +247,10 @@ class Recommender:
             for name in parameters
         ]
         if filter is not None:
+            if not isinstance(filter, ItemFilter):
+                raise InvalidArgumentError(
+                    f"filter is a {type(filter).__name__}.", "Pass an ItemFilter, from recsys_pg."
+                )
             given = {name: getattr(filter, name) for name in _FILTER_SQL_TYPES}
             conditions = {name: value for name, value in given.items() if value is not None}
             casts = ", ".join(

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias
 
+from recsys_pg.errors import InvalidArgumentError
+
 Method: TypeAlias = Literal["hybrid", "item_based", "user_based", "content", "popular"]
 """How `recommend_for_user` ranks."""
 
@@ -38,15 +40,28 @@ class ItemFilter:
     The same as ``recsys_api.item_filter(…)``, which says what each means.
     """
 
-    categories: tuple[str, ...] | None = None
+    categories: Sequence[str] | None = None
     in_stock: bool | None = None
     min_price: Decimal | float | None = None
     max_price: Decimal | float | None = None
-    tags: tuple[str, ...] | None = None
+    tags: Sequence[str] | None = None
     attributes: Mapping[str, Any] | None = None
-    item_ids: tuple[int, ...] | None = None
-    exclude_item_ids: tuple[int, ...] | None = None
+    item_ids: Sequence[int] | None = None
+    exclude_item_ids: Sequence[int] | None = None
     rule: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a text where a list belongs.
+
+        Raises:
+            InvalidArgumentError: categories or tags is a single text.
+        """
+        for name in ("categories", "tags"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise InvalidArgumentError(
+                    f"{name} is {value!r}, a text.", f"Pass a list: {name}=[{value!r}]."
+                )
 
 
 @dataclass(frozen=True)

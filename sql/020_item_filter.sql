@@ -11,7 +11,7 @@
 --   exclude_item_ids  none of these items
 --   rule              the item passes the rule of this name, see recsys_api.define_rule; one that is unknown is
 --                     an error of the search (RS013)
--- Errors: RS010 when min_price exceeds max_price, a price is NaN, or attributes is not an object.
+-- Errors: RS010 when min_price exceeds max_price, a price is NaN, a list is one of lists, or attributes is not an object.
 -- Example: select recsys_api.item_filter(categories => '{Drama,Comedy}', in_stock => true, max_price => 20);
 create or replace function recsys_api.item_filter(
     categories        text[] default null,
@@ -43,6 +43,13 @@ begin
         raise exception using errcode = 'RS010',
             message = format('attributes is a JSON %s, not an object', jsonb_typeof(attributes)),
             hint = 'Pass an object such as {"color": "red"}.';
+    end if;
+    if greatest(array_ndims(categories), array_ndims(tags), array_ndims(item_ids), array_ndims(exclude_item_ids)) > 1 then
+        raise exception using errcode = 'RS010',
+            message = format('%s is an array of arrays', case
+                when array_ndims(categories) > 1 then 'categories' when array_ndims(tags) > 1 then 'tags'
+                when array_ndims(item_ids) > 1 then 'item_ids' else 'exclude_item_ids' end),
+            hint = 'Pass one list, such as {a,b}.';
     end if;
     return row(
         array_remove(categories, null), in_stock, min_price, max_price, array_remove(tags, null), attributes,

@@ -25,8 +25,11 @@ begin
     begin
         execute format(E'create view recsys.rule_to_check as select 1 as passes %s where (\n%s\n)', source, predicate);
         rule_view := to_regclass('recsys.rule_to_check');
-        perform set_config('search_path', '', true);
-        condition := rtrim(substring(pg_get_viewdef(rule_view) from ' one\n  WHERE\s+(.*)$'), ';');
+        -- printed so that every session reads it alike, whatever the settings of this one; undone with the view
+        perform set_config('search_path', '', true), set_config('datestyle', 'ISO, MDY', true),
+            set_config('intervalstyle', 'postgres', true), set_config('timezone', 'UTC', true),
+            set_config('quote_all_identifiers', 'off', true), set_config('standard_conforming_strings', 'on', true);
+        condition := rtrim(substring(pg_get_viewdef(rule_view) from E' one\\n  WHERE\\s+(.*)$'), ';');
         -- with the views that it reads
         with recursive reads (rule_id, tree) as (
             select r.oid, r.ev_action::text from pg_rewrite r where r.ev_class = rule_view
@@ -47,13 +50,13 @@ begin
         from pg_proc p
         where p.oid in (
                 select m.match[1]::oid
-                from regexp_matches(tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m (match))
+                from regexp_matches(tree, E':(?:funcid|opfuncid|aggfnoid|winfnoid) (\\d+)', 'g') m (match))
             and (p.provolatile = 'v' or p.pronamespace in ('recsys_api'::regnamespace, pg_my_temp_schema()))
         order by p.proname limit 1;
         problem := coalesce(problem, case
             when tree like '%{ROWMARKCLAUSE %' then 'locks rows (for update, for share)'
             when tree like '%{TABLESAMPLECLAUSE %' then 'samples a table'
-            when regexp_replace(condition, '"[^"]*"|''[^'']*''', '', 'g') ~ '\mitem\.\*' then
+            when regexp_replace(condition, '"[^"]*"|''[^'']*''', '', 'g') ~ E'\\mitem\\.\\*' then
                 'takes the item as a whole, and not its columns' end);
         if problem is not null then
             raise exception using errcode = 'RS010',

@@ -15,7 +15,7 @@ begin
             message = format('the query has %s characters, more than 1000', length(query)),
             hint = 'Pass what somebody typed, or the first words of a text; for items like an item use similar_items.';
     end if;
-    if query !~ '\S' then
+    if query !~ E'\\S' then
         raise exception using errcode = 'RS010',
             message = format('the query is blank: %s', quote_literal(left(query, 40))),
             hint = 'Pass at least one word; without one, popular_items lists something.';

@@ -18,14 +18,14 @@ as $$
 declare
     config    regconfig;
     previous  regconfig;
-    minus     text := '(^|\s)-("[^"]*"|[^\s"]+)';
+    minus     text := E'(^|\\s)-("[^"]*"|[^\\s"]+)';
     unwanted  text := (
         select string_agg(m.found[2], ' or ') from regexp_matches(query, minus, 'g') m (found));
     wanted    text := regexp_replace(query, minus, ' ', 'g');
     phrase    text := recsys.item_words(wanted, 1000);
     all_stop  boolean;
 begin
-    if wanted !~ '\S' then
+    if wanted !~ E'\\S' then
         raise exception using errcode = 'RS010',
             message = format('the query only says what to leave out: %s', quote_literal(left(query, 100))),
             hint = 'Add a word to look for; a minus in front of a word leaves out what has it.';
@@ -37,7 +37,7 @@ begin
 
     words := array(
         select distinct recsys.text_key(btrim(w.word, '"''()[]{},;:!?.'))
-        from regexp_split_to_table(wanted, '\s+') w (word) where btrim(w.word, '"''()[]{},;:!?.') <> '');
+        from regexp_split_to_table(wanted, E'\\s+') w (word) where btrim(w.word, '"''()[]{},;:!?.') <> '');
     all_words := websearch_to_tsquery(config, phrase);
     if previous <> config then
         all_words := all_words || websearch_to_tsquery(previous, phrase);
@@ -54,9 +54,9 @@ begin
     into all_beginnings, any_beginning
     from (
         select '(' || string_agg(
-            distinct '''' || replace(replace(l.lexeme, '\', '\\'), '''', '''''') || ''''
+            distinct '''' || replace(replace(l.lexeme, E'\\', E'\\\\'), '''', '''''') || ''''
                 || case when length(l.lexeme) > 2 then ':*' else '' end, ' | ') || ')' as term
-        from regexp_split_to_table(phrase, '[\s"]+') with ordinality w (word, position)
+        from regexp_split_to_table(phrase, E'[\\s"]+') with ordinality w (word, position)
         cross join lateral (
             select tsvector_to_array(to_tsvector(config, w.word) || to_tsvector(previous, w.word)) as stems) s
         cross join lateral unnest(s.stems || tsvector_to_array(to_tsvector('pg_catalog.simple', w.word))) l (lexeme)

@@ -11,7 +11,7 @@ set max_parallel_workers_per_gather = 0
 as $$
 declare
     key         text := recsys.text_key(query);
-    codes       text[] := array(select w.word from unnest(words) w (word) where w.word ~ '\d' and w.word ~ '\D|\d{5}');
+    codes       text[] := array(select w.word from unnest(words) w (word) where w.word ~ E'\\d' and w.word ~ E'\\D|\\d{5}');
     conditions  text := recsys_api._filter_conditions(filter);
 begin
     return query execute format(

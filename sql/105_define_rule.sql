@@ -8,7 +8,7 @@
 -- Result: the predicate as PostgreSQL reads it, which searches add to their conditions.
 -- A rule reads with the rights and the row-level security of whoever searches. It is evaluated any number of times, in
 -- any order: volatile functions, locks and functions of recsys_api are refused.
--- Errors: RS010 when the name or the predicate is refused.
+-- Errors: RS010 when the name or the predicate is refused; RS013 when it fails on one of the first thousand items.
 -- Cost: that of the condition, on each item that the search looks at; columns other than id, category, tags, price,
 -- in_stock, attributes and created_at make it read wider rows.
 -- Example: select recsys_api.define_rule('cheap_classics', $$item.price < 10 and item.tags @> '{classic}'$$);
@@ -29,7 +29,7 @@ begin
             message = format('%s is no name of a rule', coalesce(quote_literal(left(define_rule.name, 100)), 'NULL')),
             hint = 'Take lower-case letters, digits and underscores, a letter first, at most 63.';
     end if;
-    if define_rule.predicate is null or length(define_rule.predicate) > 10000 or define_rule.predicate ~ '^\s*$' then
+    if define_rule.predicate is null or length(define_rule.predicate) > 10000 or define_rule.predicate ~ E'^\\s*$' then
         raise exception using errcode = 'RS010',
             message = format('the predicate of rule %s %s', define_rule.name, case
                 when length(define_rule.predicate) > 10000 then
@@ -61,7 +61,9 @@ begin
             when syntax_error_or_access_rule_violation or invalid_schema_name or data_exception
                 or feature_not_supported then
                 state := sqlstate;
-                problem := sqlerrm;
+                -- the bracket that parsing adds is none of the caller's
+                problem := case when position(']' in define_rule.predicate) = 0
+                    then replace(sqlerrm, 'at or near "]"', 'at its end') else sqlerrm end;
         end;
         exit when state <> '42703'; -- not a column that is unknown
     end loop;
@@ -74,6 +76,7 @@ begin
                 else 'Pass one boolean SQL expression on item.<column>, such as item.price < 10.' end;
     end if;
 
+    perform recsys_api._try_rule(rule.name, rule.canonical, rule.relation);
     insert into recsys.filter_rules (name, predicate, canonical, relation)
     values (rule.name, rule.predicate, rule.canonical, rule.relation)
     on conflict on constraint filter_rules_pkey do update

@@ -4,7 +4,8 @@
 --   query_embedding  384 numbers, from the model that embedded the items; need not be of unit length
 --   n                length of the list, 1 to 1,000
 --   filter           recsys_api.item_filter(…)
--- Order: score, the cosine similarity (1 is the same direction), highest first; ties by item_id.
+-- Order: score, the cosine similarity (1 is the same direction), highest first; ties by item_id, but which of
+-- equally near items are left out is open.
 -- Errors: RS010 for n; RS011 for an embedding that is NULL, zero or of other dimensions;
 -- RS013 for a rule that is unknown or broken.
 -- Cost: a walk of the vector index; with a filter, up to a scan of the codes of all that pass, see explain_search.

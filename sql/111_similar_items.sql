@@ -2,7 +2,7 @@
 -- popularity when neither is known. An item that nobody knows yet is compared by content alone.
 --
 -- Arguments: item_id; n, the length of the list, 1 to 1,000; filter, recsys_api.item_filter(…).
--- Order: score, highest first; ties by item_id. similarity is the cosine of the two embeddings, NULL without them.
+-- Order: score, highest first; ties by item_id, as in search_items. similarity is the cosine of the two embeddings, NULL without them.
 -- Errors: RS002 for an unknown item; RS010 for n or a NULL item_id; RS013 for a rule that is unknown or broken.
 -- Cost: about 3 ms.
 -- Example: select title, similarity, reason from recsys_api.similar_items(1, n => 5);

@@ -1,4 +1,4 @@
-"""Defaults of vector search, measured anew; checks on the sample of filters.
+"""Defaults of vector search, measured anew; checks on the sample of filters; prices below 1e-300.
 
 Revision ID: 0007
 Revises: 0006
@@ -28,6 +28,14 @@ from (values
 where s.key = n.key;
 """
 
+# the same bands; only prices that no double precision number holds were refused
+PRICE_BAND = """
+create or replace function recsys.price_band(price numeric)
+returns smallint language sql immutable strict parallel safe as $$
+    select floor(ln(least(greatest(price, 1e-6), 1e12)::double precision) / ln(1.25))::smallint
+$$;
+"""
+
 CHECKS = """
 alter table recsys.filter_samples
     add constraint filter_samples_searches_check check (searches > 0),
@@ -40,6 +48,7 @@ alter table recsys.filter_samples
 
 def upgrade() -> None:
     op.execute(SETTINGS)
+    op.execute(PRICE_BAND)
     op.execute("truncate recsys.filter_samples")  # timed with another search
     op.execute(CHECKS)
 
@@ -47,6 +56,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(
         """
+        create or replace function recsys.price_band(price numeric)
+        returns smallint language sql immutable strict parallel safe as $$
+            select floor(ln(greatest(least(price, 1e12)::double precision, 1e-6)) / ln(1.25))::smallint
+        $$;
         alter table recsys.filter_samples
             drop constraint filter_samples_searches_check, drop constraint filter_samples_milliseconds_check,
             drop constraint filter_samples_rows_passing_check, drop constraint filter_samples_strategy_check;

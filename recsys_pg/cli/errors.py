@@ -59,7 +59,7 @@ def explained(error: Exception) -> RecsysError:
             "Free it, or name another place with RECSYS_PG_EMBEDDED_DIR or XDG_CACHE_HOME.",
         )
     return RecsysError(
-        f"{type(error).__name__}: {error}.",
+        f"{type(error).__name__}: {str(error)[:300]}.",
         "recsys-pg does not know this error: run it again with --verbose for the traceback.",
     )
 

@@ -1,4 +1,4 @@
-"""The commands around search indexes: indexes, indexes build, indexes drop."""
+"""The commands around partial vector indexes: indexes, indexes build, indexes drop."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,15 +22,16 @@ indexes = typer.Typer(invoke_without_command=True)
 
 @indexes.callback()
 def show(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the search indexes and propose new ones, from a sample of the filters that searches really used.
+    """List the partial indexes and propose new ones, from a sample of the filters that searches really used.
 
     An index over the items of one category, with some tags or attributes, or that pass a rule makes searches
     with that filter as fast as those without one. It takes disk and memory, and makes writing an item's
     embedding slower. Nothing is built unless you say so. Price and stock, which change often, never are in an
-    index, nor is what few items pass (exact search is as fast) or more than half of them.
+    index, nor is what few items pass (up to 15,000: search without one is as fast) or more than half of them.
 
     One filtered search in a hundred is sampled on the primary (the setting search.sample_share); the latest
-    10,000 are kept. How often an index was used counts this server alone, not its replicas.
+    10,000 are kept. How often an index was used counts this server alone, not its replicas, and recsys-pg's
+    own measurements too.
 
     \b
     Examples:
@@ -62,7 +63,7 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     if existing:
         _print_indexes(existing)
     else:
-        print_line("No search index was built yet.")
+        print_line("No partial index was built yet.")
     for name in foreign:
         print_line(f"{name} is invalid and not ours: drop it, or run: reindex index concurrently {name}")
     print_line()
@@ -127,7 +128,7 @@ def drop(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As recsys-pg indexes lists them.")],
 ) -> None:
-    """Drop search indexes, while reads and writes go on. Searches then find their answers without them.
+    """Drop partial indexes, while reads and writes go on. Searches then find their answers without them.
 
     \b
     Example:
@@ -166,7 +167,7 @@ def _print_indexes(rows: "Sequence[SearchIndex]") -> None:
             Column("rows", ["" if row.rows is None else f"{row.rows:,}" for row in rows], right=True),
             Column("size", [f"{row.size_bytes / 1e6:,.0f} MB" for row in rows], right=True),
             Column("used", [f"{row.scans:,}" for row in rows], right=True),
-            Column("verdict", [f"{row.verdict}: {row.reason}" for row in rows], shrinks=True),
+            Column("verdict", [f"{row.verdict}: {row.reason}" for row in rows]),
         ]
     )
 

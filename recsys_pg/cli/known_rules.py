@@ -8,6 +8,10 @@ import sqlalchemy as sa
 from recsys_pg.db import translated_errors
 from recsys_pg.errors import RecsysError
 
+_TRIED = sa.text(
+    "select recsys_api._try_rule(r.name, r.canonical, r.relation) from recsys_api._rule(:name) r"
+)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -31,7 +35,7 @@ def read_rules(connection: sa.Connection) -> Iterator[Rule]:
 def _error(connection: sa.Connection, name: str) -> RecsysError | None:
     try:
         with translated_errors():
-            connection.execute(sa.text("select recsys_api._rule(:name)"), {"name": name})
+            connection.execute(_TRIED, {"name": name})
     except RecsysError as error:
         return error
     return None

@@ -52,13 +52,16 @@ def console() -> Console:
 
 
 def print_table(columns: Sequence[Column]) -> None:
-    """Print columns of equal length."""
+    """Print columns of equal length; where the terminal is too narrow, one line a value."""
     terminal = console()
     cells = [[one_line(value) for value in column.values] for column in columns]
     wanted = [
         max(map(cell_len, [column.name, *values])) for column, values in zip(columns, cells, strict=True)
     ]
     widths = _fit(wanted, [column.shrinks for column in columns], terminal.width)
+    if sum(widths) + _GAP * (len(widths) - 1) > terminal.width:
+        _print_records(columns, cells)
+        return
     has_header = any(column.name for column in columns)
     table = Table(
         box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_header=has_header
@@ -69,6 +72,15 @@ def print_table(columns: Sequence[Column]) -> None:
     for row in zip(*cells, strict=True):
         table.add_row(*map(Text, row))
     terminal.print(table)
+
+
+def _print_records(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+    name_width = max(cell_len(column.name) for column in columns)
+    for number, row in enumerate(zip(*cells, strict=True)):
+        if number:
+            print()
+        for column, value in zip(columns, row, strict=True):
+            print(f"{column.name:<{name_width}}  {value}".rstrip())
 
 
 def print_items(rows: Sequence[FoundItem]) -> None:

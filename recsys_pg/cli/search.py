@@ -53,18 +53,23 @@ def search(
         raise typer.BadParameter("it is empty.", param_hint="'TEXT'")
     with connected(context) as engine:
         with UnitOfWork(engine) as work:
+            item_filter = chosen.item_filter(work.items)
+            # what is wrong with the arguments is told before a model loads
+            rows = work.recommender.search_text(text, n, filter=item_filter)
             needs_model = not work.recommender.remembers(text) and not words_only
         # no transaction is open while a model loads
         embedder = _embedder() if needs_model else None
-        with UnitOfWork(engine) as work:
-            item_filter = chosen.item_filter(work.items)
-            rows = work.recommender.search_text(text, n, filter=item_filter, embedder=embedder)
+        if embedder is not None:
+            with UnitOfWork(engine) as work:
+                rows = work.recommender.search_text(text, n, filter=item_filter, embedder=embedder)
     if as_json:
         print_json(rows)
     elif rows:
         print_items(rows)
     else:
-        print_line("No items: none of those that pass the filter matches.")
+        print_line(
+            f"No items: none {'' if chosen == FilterOptions() else 'of those that pass the filter '}matches."
+        )
 
 
 def language(
@@ -79,7 +84,7 @@ def language(
 
     In English, "trains" finds "train", and "the" is no word to look for; in German, "Züge" finds "Zug".
     Without LANGUAGE it says which one is set and which ones the database knows. A change lists all items
-    anew, about 10 seconds for 100,000; searches and writes go on meanwhile, and when it is interrupted, the
+    anew, some 20 seconds for 100,000; searches and writes go on meanwhile, and when it is interrupted, the
     same command goes on from there.
 
     \b

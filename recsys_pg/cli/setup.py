@@ -63,6 +63,9 @@ def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(migrated)
     elif migrated.before == migrated.after:
-        print_line(f"Nothing to do: the schema is at revision {migrated.after}; its functions were renewed.")
+        print_line(
+            f"The schema is at revision {migrated.after} already; its functions, and row-level security where"
+            " the items have it, were renewed."
+        )
     else:
         print_line(f"Migrated the schema: {migrated.before or 'none'} → {migrated.after}.")

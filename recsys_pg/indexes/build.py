@@ -1,4 +1,4 @@
-"""Building and dropping search indexes while the shop is open."""
+"""Building and dropping partial indexes while the shop is open."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -86,17 +86,17 @@ def build_for(
 
 
 def drop(engine: sa.Engine, name: str) -> None:
-    """Drop a search index; reads and writes go on meanwhile, and searches stop using it at once.
+    """Drop a partial index; reads and writes go on meanwhile, and searches stop using it at once.
 
     Raises:
-        InvalidArgumentError: there is no search index of that name; the hint lists those that are.
+        InvalidArgumentError: there is no partial index of that name; the hint lists those that are.
         DatabaseError: another process builds or drops.
     """
     with connected_alone(engine) as connection:
         known = [index.index_name for index in read_indexes(connection)]
         if name not in known:
             raise InvalidArgumentError(
-                f"There is no search index {name!r}.",
+                f"There is no partial index {name!r}.",
                 f"There are: {', '.join(known)}." if known else "There is none.",
             )
         connection.execute("update recsys.search_indexes set is_ready = false where index_name = %s", (name,))

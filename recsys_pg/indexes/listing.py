@@ -1,4 +1,4 @@
-"""The search indexes that exist, and whether each is worth keeping."""
+"""The partial indexes that exist, and whether each is worth keeping."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Limits:
 
 
 def listing(engine: sa.Engine) -> list[SearchIndex]:
-    """The search indexes that were asked for, by name, those whose build did not end included."""
+    """The partial indexes that were asked for, by name, those whose build did not end included."""
     with connected(engine) as connection:
         return read_indexes(connection)
 

@@ -71,7 +71,7 @@ REFUSED = [
     (f"{FILTER}(attributes => '[1]')", "RS010", "attributes is a JSON array, not an object"),
     (f"{FILTER}(attributes => 'null')", "RS010", "attributes is a JSON null, not an object"),
     (f"{FILTER}(attributes => '\"text\"')", "RS010", "attributes is a JSON string, not an object"),
-    (f"{FILTER}(categories => '{{{{a,b}},{{c,d}}}}')", "0A000", "multidimensional arrays"),
+    (f"{FILTER}(categories => '{{{{a,b}},{{c,d}}}}')", "RS010", "categories is an array of arrays"),
     # ranking
     ("select * from recsys_api.recommend_for_user(1, method => 'best')", "RS010", "method is 'best'"),
     ("select * from recsys_api.recommend_for_user(1, method => null)", "RS010", "method is NULL"),
@@ -286,3 +286,33 @@ def test_a_title_in_a_reason_is_cut_and_quoted_as_text(catalogue):
 def test_a_setting_out_of_range_is_refused_where_it_is_written(catalogue, key, value):
     with pytest.raises(psycopg.errors.CheckViolation, match="settings_value_check"):
         catalogue.execute("update recsys.settings set value = %s where key = %s", (value, key))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "categories => '{{a,b},{c,d}}'",
+        "tags => '{{a}}'",
+        "item_ids => '{{1},{2}}'",
+        "exclude_item_ids => '{{1}}'",
+    ],
+)
+def test_an_array_of_arrays_is_named(catalogue, argument):
+    with pytest.raises(psycopg.Error) as raised:
+        catalogue.execute(f"select recsys_api.item_filter({argument})")
+    assert raised.value.sqlstate == "RS010"
+    assert raised.value.diag.message_primary == f"{argument.split()[0]} is an array of arrays"
+
+
+def test_a_price_that_no_float_holds_is_a_price_like_others(catalogue):
+    catalogue.execute("update recsys.items set price = 1e-400 where id = 2")
+    query = "(select embedding from recsys.items where id = 1)"
+    search = f"select item_id from recsys_api.search_items({query}, 10, {{}})"
+    for bounds in ("max_price => 1e-300", "max_price => 1e-400, min_price => 1e-500"):
+        assert catalogue.execute(search.format(f"recsys_api.item_filter({bounds})")).fetchall() == [(2,)]
+
+
+def test_dropping_a_rule_without_a_name_says_so(catalogue):
+    with pytest.raises(psycopg.Error) as raised:
+        catalogue.execute("select recsys_api.drop_rule(null)")
+    assert (raised.value.sqlstate, raised.value.diag.message_primary) == ("RS010", "name is NULL")

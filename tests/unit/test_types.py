@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from recsys_pg import types
+from recsys_pg.errors import InvalidArgumentError
 
 DATACLASSES = [value for _, value in inspect.getmembers(types, dataclasses.is_dataclass)]
 
@@ -36,3 +37,11 @@ def test_a_record_cannot_be_changed_and_does_not_share_its_attributes():
 def test_equal_filters_are_equal():
     assert types.ItemFilter(tags=("a",)) == types.ItemFilter(tags=("a",))
     assert types.ItemFilter(tags=("a",)) != types.ItemFilter(tags=("b",))
+
+
+@pytest.mark.parametrize("name", ["categories", "tags"])
+def test_a_text_is_no_list(name):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"^{name} is 'Drama', a text. Pass a list: {name}=\['Drama'\].$"
+    ):
+        types.ItemFilter(**{name: "Drama"})

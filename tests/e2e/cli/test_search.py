@@ -70,6 +70,8 @@ def test_filters_and_operators_choose_what_is_listed(cli, shop, arguments, expec
 
 def test_nothing_found_is_said_to_people_and_is_no_error(cli, shop):
     listed = cli("search", "zeppelin", "--words-only", "--database-url", shop)
+    assert (listed.code, listed.out) == (0, "No items: none matches.\n")
+    listed = cli("search", "matrix", "--words-only", "--category", "Nothing", "--database-url", shop)
     assert (listed.code, listed.out) == (0, "No items: none of those that pass the filter matches.\n")
 
 

@@ -29,7 +29,7 @@ def check(cli):
 def test_without_anything_it_says_so(cli):
     outcome = cli("indexes")
     assert outcome.code == 0
-    assert "No search index was built yet." in outcome.out
+    assert "No partial index was built yet." in outcome.out
     assert "No filtered search was sampled yet" in outcome.out
 
 

@@ -103,3 +103,23 @@ def test_json_has_numbers_for_decimals_and_iso_times(capsys):
 def test_json_of_something_unknown_is_refused():
     with pytest.raises(TypeError, match="object"):
         print_json(object())
+
+
+def test_where_not_even_the_narrowest_columns_fit_each_value_gets_a_line(terminal, capsys):
+    terminal(40)
+    print_table(
+        [
+            Column("index", ["items_embedding_1a2b3c4d_idx", "items_embedding_5e6f7a8b_idx"]),
+            Column("rows", ["1,000", "25"], right=True),
+            Column("items with", ["category " + "Drama" * 9, "tag new"], shrinks=True),
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "index       items_embedding_1a2b3c4d_idx",
+        "rows        1,000",
+        "items with  category " + "Drama" * 9,
+        "",
+        "index       items_embedding_5e6f7a8b_idx",
+        "rows        25",
+        "items with  tag new",
+    ]
