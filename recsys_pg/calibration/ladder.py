@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from recsys_pg.calibration.trial import ALL, WORTH, Outcome, Search, SearchSettings, Trial
+from recsys_pg.calibration.trial import ALL, WORTH, WORTH_MILLISECONDS, Outcome, Search, SearchSettings, Trial
 from recsys_pg.types import Progress
 
 BREADTHS = (40, 60, 100, 150, 200, 300, 400, 600, 800, 1000)
@@ -76,7 +76,9 @@ def climb(
     if value == current:
         return value, reason
     now = seen.get(current) or measure(current)
-    if value < current and _recall(now) >= ladder.target and (1 - WORTH) * _time(now) <= _time(seen[value]):
+    saved = _time(now) - _time(seen[value])
+    is_worth_it = saved > max(WORTH * _time(now), WORTH_MILLISECONDS)
+    if value < current and _recall(now) >= ladder.target and not is_worth_it:
         return current, f"{_described(now)}, {reason} with {value:,}: kept"
     return value, f"{reason}; {_described(now)} with {current:,}"
 

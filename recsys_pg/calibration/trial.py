@@ -19,6 +19,8 @@ ALL = 10**9
 
 WORTH = 0.05
 """A setting that already does is changed only if that saves this share of the time."""
+WORTH_MILLISECONDS = 0.5
+"""A smaller value, of less recall, has to save this much as well."""
 
 _LOCK_KEY = 0x63616C69  # "cali": one calibration at a time on a database
 _Connection: TypeAlias = psycopg.Connection[Any]

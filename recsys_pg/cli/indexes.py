@@ -113,6 +113,8 @@ def build(
         raise typer.BadParameter("Name the indexes to build, or pass --all, and not both.")
     with connected_to_schema(context) as engine:
         conditions = _conditions(engine, names)
+        if every and conditions and not as_json:
+            print_line(f"To be built: {'; '.join(map(str, conditions))}.")
         with progress_bars() as progress:
             built = build_indexes(engine, conditions, memory_mb=memory_mb, workers=workers, progress=progress)
     if as_json:

@@ -1,4 +1,4 @@
-"""The commands for the application's own filters: rules list, define, drop."""
+"""The commands for the application's own filters: rules, rules define, rules drop."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +10,23 @@ from recsys_pg.cli.output import AsJson, Column, print_json, print_line, print_t
 if TYPE_CHECKING:
     from recsys_pg.cli.known_rules import Rule
 
-rules = typer.Typer(help="Filters of the application's own, by name, for the option --rule and for SQL.")
+rules = typer.Typer(invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(help="Lower-case letters, digits and underscores, a letter first.")]
 
 
-@rules.command(name="list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the rules, and what is wrong with them.
+@rules.callback()
+def show(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the rules, filters of the application's own for --rule and for SQL, and what is wrong with them.
 
     \b
-    Example:
-      recsys-pg rules list
+    Examples:
+      recsys-pg rules
+      recsys-pg rules define affordable "item.price < 10"
+      recsys-pg rules drop affordable
     """
+    if context.invoked_subcommand is not None:
+        return
     from recsys_pg.cli.known_rules import read_rules
 
     with connected_to_schema(context) as engine, engine.connect() as connection:
@@ -85,7 +89,7 @@ def _print(found: "list[Rule]") -> None:
         return
     columns = [
         Column("name", [rule.name for rule in found]),
-        Column("predicate", [rule.predicate for rule in found], shrinks=True),
+        Column("predicate", [" ".join(rule.predicate.split()) for rule in found], shrinks=True),
     ]
     if any(rule.problem for rule in found):
         columns.append(Column("problem", [rule.problem or "" for rule in found], shrinks=True))

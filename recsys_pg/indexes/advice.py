@@ -208,7 +208,7 @@ def _walk_milliseconds(connection: Connection) -> float:
     """
     rows = connection.execute(
         "select (select sum(t.milliseconds) from unnest(s.steps) t)"
-        " from (select id from recsys.searchable_items order by random() limit 9) r"
+        " from (select id from recsys.searchable_items order by random() limit 25) r"
         " join recsys.items i on i.id = r.id,"
         " recsys_api._search(i.embedding, (2 * recsys_api._setting('search.ef_search') / 5)::integer, null) s"
     ).fetchall()

@@ -11,7 +11,7 @@ from recsys_pg.cli.app import app
 
 COMMANDS = [
     *(f"{command.name}" for command in app.registered_commands),
-    "rules list",
+    "rules",
     "rules define",
     "rules drop",
     "server start",

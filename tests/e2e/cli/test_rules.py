@@ -20,13 +20,13 @@ def test_a_rule_is_defined_listed_applied_changed_and_dropped(cli, own_shop):
     def rules(*arguments):
         return cli("rules", *arguments, "--database-url", own_shop)
 
-    assert "No rule is defined" in rules("list").out
+    assert "No rule is defined" in rules().out
     defined = rules("define", "affordable", "item.price < 10")
     assert defined.out == "Rule affordable: (item.price < (10)::numeric)\n"
-    assert rules("list", "--json").json == [
+    assert rules("--json").json == [
         {"name": "affordable", "predicate": "item.price < 10", "problem": None, "remedy": None}
     ]
-    assert "item.price < 10" in rules("list").out
+    assert "item.price < 10" in rules().out
     popular = cli("popular", "--rule", "affordable", "--json", "--database-url", own_shop).json
     assert {row["item_id"] for row in popular} == {3, 4, 5, 6, 7}
     changed = rules("define", "affordable", "item.price < 8", "--json").json
@@ -34,7 +34,7 @@ def test_a_rule_is_defined_listed_applied_changed_and_dropped(cli, own_shop):
     popular = cli("popular", "--rule", "affordable", "--json", "--database-url", own_shop).json
     assert {row["item_id"] for row in popular} == {3, 4}
     assert rules("drop", "affordable").out == "Dropped rule affordable.\n"
-    assert rules("list", "--json").json == []
+    assert rules("--json").json == []
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_doctor_and_the_list_find_a_rule_whose_table_is_gone(cli, own_shop):
     assert found["level"] == "fail"
     assert found["message"].startswith("the rule bargain cannot be applied: ")
     assert "recsys_api.drop_rule" in found["remedy"]
-    listed = cli("rules", "list", "--database-url", own_shop).out
+    listed = cli("rules", "--database-url", own_shop).out
     assert 'relation "public.bargains" does not exist' in listed

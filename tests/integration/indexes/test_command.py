@@ -65,7 +65,7 @@ def test_it_proposes_builds_lists_and_drops(cli, sampled, shop):
         (("build", "x"), "No index 'x' is proposed or was interrupted. To be built are: items_embedding_"),
         (("build", "--all", "--memory", "0"), "Invalid value for '--memory'"),
         (("drop",), "Missing argument 'NAME...'"),
-        (("drop", "x"), "There is no search index 'x'. There is none."),
+        (("drop", "x"), "There is no partial index 'x'. There is none."),
     ],
 )
 def test_a_wrong_argument_is_named(cli, sampled, arguments, said):
