@@ -5,7 +5,8 @@
 --   partial_index  The filter implies the predicate of an advised index: that one is walked, and cut by the filter.
 --   exact          Few items pass, at most search.exact_limit: all their vectors are compared.
 --   index_walk     The nearest items are looked up without the filter and cut by it; once more and more broadly if then
---                  enough would pass. Tried without a filter, and where more than search.scan_limit pass.
+--                  enough would pass. Tried without a filter, and where a scan would take longer: search.scan_limit codes
+--                  are scanned in the time of the broadest walk.
 --   code_scan      The codes of all that pass are compared, and the vectors of the best: search.rerank of them, and
 --                  twice as many as long as one of the k is found behind the first three tenths.
 --   full_scan      The vectors of all that pass are compared: where codes may not be read, and under a rule over
@@ -51,8 +52,7 @@ begin
         -- further the filter is from the query
         breadth := least(1000, greatest(8 * ef_search / 5, 10 * k));
         predicate := recsys_api._search_index(filter);
-        -- scan_limit codes are compared in the time of the broadest walk, and that of a partial index is half as broad;
-        -- a row of the codes takes more than 200 bytes
+        -- the walk of a partial index is half as broad as the broadest; a row of the codes takes more than 200 bytes
         if has_codes and pg_relation_size('recsys.searchable_items') / 200 > scan_limit / 2 then
             select e.passing, e.share into passing, share from recsys_api._estimate_passing(filter, all_conditions) e;
         end if;
@@ -87,9 +87,11 @@ begin
         breadth := 1000;
         reach := breadth / case when is_filtered then 8 else 4 end;
     elsif is_filtered then
-        needed := case when passing > scan_limit then ceil(2 * k / share) else 1000 end;
-        breadth := least(1000, greatest(ef_search, 10 * needed));
-        reach := breadth / 10;
+        -- half as many again as it takes where the filter has nothing to do with the query; of a walk, the first sixth
+        -- is reliable
+        needed := least(1000, ceil(1.5 * k / nullif(share, 0)));
+        breadth := least(1000, greatest(ef_search, 6 * needed));
+        reach := case when passing > scan_limit * (breadth / 1000.0) then breadth / 6 else 0 end;
     else
         breadth := least(1000, greatest(ef_search, 4 * (k + coalesce(cardinality((filter).exclude_item_ids), 0))));
         reach := breadth / 4;
@@ -111,8 +113,8 @@ begin
         exit when is_second or not has_codes or not is_filtered;
         is_second := true;
         needed := ceil(1.2 * k * reach / greatest(1, coalesce(cardinality(ids), 0)));
-        breadth := least(1000, greatest(2 * breadth, 10 * needed));
-        reach := breadth / 10;
+        breadth := least(1000, greatest(2 * breadth, 6 * needed));
+        reach := breadth / 6;
     end loop;
 
     if has_codes then

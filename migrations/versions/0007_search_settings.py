@@ -23,7 +23,7 @@ from (values
     ('search.exact_limit', '400', '100',
         'Of a filter that at most this many items pass, all vectors are compared; recsys-pg calibrate measures it.'),
     ('search.scan_limit', '50000', '30000',
-        'Where more items than this pass a filter, the vector index is tried before a scan of their codes; of more than half as many, a partial index is; recsys-pg calibrate measures it.')
+        'Codes that are scanned in the time of the broadest walk through the vector index, which tells what a search tries first; recsys-pg calibrate measures it.')
 ) n (key, old_value, value, description)
 where s.key = n.key;
 """

@@ -1,9 +1,10 @@
 """Settings that choose between ways to the same answer: the number of rows where the other gets faster."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from recsys_pg.calibration.trial import ALL, WORTH, Search, SearchSettings, Trial
+from recsys_pg.calibration.trial import ALL, WORTH, N, Search, SearchSettings, Trial
 from recsys_pg.types import Progress
 
 LEAST_EXACT = 100
@@ -15,9 +16,9 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Race:
-    """The time that a search takes under a limit above the rows that pass its filter, and under one below."""
+    """The time that a search takes under a limit of at least these rows, and under a lower one."""
 
-    rows_passing: int
+    rows: int
     milliseconds: float
     milliseconds_else: float
 
@@ -32,6 +33,7 @@ def fit_limits(
         "walk": replace(settings, exact_limit=0, scan_limit=0),
     }
     narrow = [search for search in filtered if search.rows_passing <= MOST_EXACT]
+    items = trial.count_items()
     fastest: dict[tuple[str, Search], float] = {}
     for done in range(_ROUNDS * len(ways)):
         progress("Limits", done, _ROUNDS * len(ways))
@@ -44,7 +46,11 @@ def fit_limits(
 
     scan_limit, why_scan = least_time(
         [
-            Race(search.rows_passing, fastest["scan", search], fastest["walk", search])
+            Race(
+                search.rows_passing * 1000 // _breadth(search, settings, items),
+                fastest["scan", search],
+                fastest["walk", search],
+            )
             for search in filtered
             if ("scan", search) in fastest and ("walk", search) in fastest
         ],
@@ -66,17 +72,21 @@ def fit_limits(
     return (exact_limit, why_exact), (max(exact_limit, scan_limit), why_scan)
 
 
+def _breadth(search: Search, settings: SearchSettings, items: int) -> int:
+    """How broad a walk is for a search: recsys_api._search compares 1/1000 of it, times search.scan_limit."""
+    needed = math.ceil(1.5 * N * items / max(1, search.rows_passing))
+    return min(1000, max(settings.ef_search, 6 * needed))
+
+
 def least_time(races: Sequence[Race], current: int) -> tuple[int, str]:
     """The limit with which the searches take the least time together, to two digits, and the reason."""
     if not races:
         return current, "not measured: no filter could be made"
 
     def total(limit: int) -> float:
-        return sum(
-            race.milliseconds if race.rows_passing <= limit else race.milliseconds_else for race in races
-        )
+        return sum(race.milliseconds if race.rows <= limit else race.milliseconds_else for race in races)
 
-    best = min((_two_digits(race.rows_passing) for race in races), key=total)
+    best = min((_two_digits(race.rows) for race in races), key=total)
     now, then = (f"{total(limit) / len(races):.2f} ms" for limit in (current, best))
     if total(best) >= (1 - WORTH) * total(current):
         return current, f"{now} a search, {then} with {best:,}: kept"

@@ -303,7 +303,7 @@ def test_dropping_removes_what_an_interrupted_build_left(shop, old_transaction, 
 
 
 def test_dropping_what_is_not_there_lists_what_is(shop, other_session):
-    with pytest.raises(InvalidArgumentError, match="no search index 'x'"):
+    with pytest.raises(InvalidArgumentError, match="no partial index 'x'"):
         drop(shop, "x")
     index = build_for(shop, ItemFilter(categories=("c3",)))
     with pytest.raises(InvalidArgumentError, match=f"There are: {index.index_name}"):
