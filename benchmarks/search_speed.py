@@ -290,8 +290,8 @@ def main() -> None:
     if not LEAST_QUERIES <= options.queries <= 1000:
         raise SystemExit(f"--queries is {options.queries:,}. Pass {LEAST_QUERIES} to 1,000.")
     if options.advised is None:
-        # between half of search.scan_limit and half of the items
-        least = 100 * 15_000 / options.rows
+        # between what is scanned in the time of a walk and half of the items
+        least = 100 * 9_000 / options.rows
         options.advised = [each for each in SELECTIVITIES if least < each <= 50]
     unknown = {*options.advised, *(options.selectivity or [])} - set(SELECTIVITIES)
     if unknown:

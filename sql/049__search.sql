@@ -34,6 +34,8 @@ declare
     predicate      text;
     passing        double precision := 0;
     share          double precision;
+    near_share     double precision;
+    least_walked   double precision := scan_limit * (ef_search / 1000.0);
     breadth        integer;
     reach          integer;
     needed         integer := k;
@@ -48,15 +50,19 @@ begin
     is_filtered := not inclusion is null;
 
     if is_filtered then
-        -- of what a filter leaves, the nearest lie further down a walk, where it is less reliable: the more so, the
-        -- further the filter is from the query
-        breadth := least(1000, greatest(8 * ef_search / 5, 10 * k));
         predicate := recsys_api._search_index(filter);
-        -- the walk of a partial index is half as broad as the broadest; a row of the codes takes more than 200 bytes
-        if has_codes and pg_relation_size('recsys.searchable_items') / 200 > scan_limit / 2 then
+        -- where the narrowest walk might be quicker than a scan; a row of the codes takes more than 200 bytes
+        if has_codes and pg_relation_size('recsys.searchable_items') / 200 > least_walked then
             select e.passing, e.share into passing, share from recsys_api._estimate_passing(filter, all_conditions) e;
+            if passing > least_walked then
+                near_share := recsys_api._near_share(query, filter, all_conditions, share);
+            end if;
         end if;
-        if predicate is not null and 4 * k <= breadth and (not has_codes or passing > scan_limit / 2) then
+        -- what passes is hard to find by a walk from a query that is far from it
+        breadth := least(1000, greatest(4 * k, case when near_share >= share then ef_search else 3 * ef_search end));
+        if predicate is not null and 4 * k <= breadth
+            and (not has_codes or passing > scan_limit * (breadth / 1000.0))
+        then
             select w.ids, w.distances into ids, distances
             from recsys_api._walk(query, filter, conditions, predicate, breadth, breadth / 2) w;
             steps := recsys_api._add_step(steps, 'partial_index', breadth / 2, coalesce(cardinality(ids), 0), started);
@@ -87,11 +93,10 @@ begin
         breadth := 1000;
         reach := breadth / case when is_filtered then 8 else 4 end;
     elsif is_filtered then
-        -- half as many again as it takes where the filter has nothing to do with the query; of a walk, the first sixth
-        -- is reliable
-        needed := least(1000, ceil(1.5 * k / nullif(share, 0)));
+        -- half as many again as it seems to take, in a walk six times as broad, of which the first quarter counts
+        needed := least(1000, ceil(1.5 * k / near_share));
         breadth := least(1000, greatest(ef_search, 6 * needed));
-        reach := case when passing > scan_limit * (breadth / 1000.0) then breadth / 6 else 0 end;
+        reach := case when passing > scan_limit * (breadth / 1000.0) then breadth / 4 else 0 end;
     else
         breadth := least(1000, greatest(ef_search, 4 * (k + coalesce(cardinality((filter).exclude_item_ids), 0))));
         reach := breadth / 4;
@@ -114,7 +119,7 @@ begin
         is_second := true;
         needed := ceil(1.2 * k * reach / greatest(1, coalesce(cardinality(ids), 0)));
         breadth := least(1000, greatest(2 * breadth, 6 * needed));
-        reach := breadth / 6;
+        reach := breadth / 4;
     end loop;
 
     if has_codes then

@@ -27,7 +27,7 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     An index over the items of one category, with some tags or attributes, or that pass a rule makes searches
     with that filter as fast as those without one. It takes disk and memory, and makes writing an item's
     embedding slower. Nothing is built unless you say so. Price and stock, which change often, never are in an
-    index, nor is what few items pass (up to 15,000: search without one is as fast) or more than half of them.
+    index, nor is what few items pass (up to 9,000: search without one is as fast) or more than half of them.
 
     One filtered search in a hundred is sampled on the primary (the setting search.sample_share); the latest
     10,000 are kept. How often an index was used counts this server alone, not its replicas, and recsys-pg's

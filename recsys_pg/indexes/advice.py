@@ -132,8 +132,8 @@ def advise(engine: sa.Engine) -> list[Advice]:
     """The partial indexes that the sampled searches would gain from, the largest gain first.
 
     An index is proposed for a category, tags, attributes, a rule, or a filter's combination of them, if more
-    items meet it than half of `search.scan_limit`, below which a scan of codes is as fast, and at most half
-    of all, above which the index of all items serves. Price and stock are never part of one. The gain is what
+    items meet it than are scanned as codes in the time of a walk (search.scan_limit), and at most half of
+    all, above which the index of all items serves. Price and stock are never part of one. The gain is what
     sampled searches took less what a walk of the index takes, which is measured on this database. What an
     index proposed before it saves, or one that exists, is not counted again.
 
@@ -204,13 +204,13 @@ def _sample(connection: Connection) -> Sample:
 def _walk_milliseconds(connection: Connection) -> float:
     """What a search by a walk through a partial index takes here: the median of some.
 
-    They walk the index of all, for so many items that they go as far as a partial one does for ten.
+    They walk the index of all, as broadly as a partial one is walked from a query that is not far from it.
     """
     rows = connection.execute(
         "select (select sum(t.milliseconds) from unnest(s.steps) t)"
         " from (select id from recsys.searchable_items order by random() limit 25) r"
         " join recsys.items i on i.id = r.id,"
-        " recsys_api._search(i.embedding, (2 * recsys_api._setting('search.ef_search') / 5)::integer, null) s"
+        " recsys_api._search(i.embedding, 10, null) s"
     ).fetchall()
     return statistics.median([float(milliseconds) for (milliseconds,) in rows] or [0.0])
 

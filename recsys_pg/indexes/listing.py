@@ -68,7 +68,8 @@ def read_indexes(connection: Connection) -> list[SearchIndex]:
 def read_limits(connection: Connection) -> Limits:
     """The limits in this database, now."""
     scanned, half = connection.execute(
-        "select recsys_api._setting('search.scan_limit')::bigint / 2,"
+        "select (recsys_api._setting('search.scan_limit')"
+        " * recsys_api._setting('search.ef_search') / 1000)::bigint,"
         " (select count(*) / 2 from recsys.searchable_items)"
     ).fetchone() or (0, 0)
     return Limits(scanned, half)
@@ -103,7 +104,7 @@ def _judge(condition: IndexCondition, row: dict[str, Any], limits: Limits) -> tu
     if row["state"] != "ready":
         return unfit[row["state"]]
     if row["rows"] <= limits.scanned:
-        return "drop", f"a scan of {row['rows']:,} codes is as fast (up to half of search.scan_limit)"
+        return "drop", f"a scan of {row['rows']:,} codes is as fast (up to {limits.scanned:,})"
     if row["rows"] > limits.half:
         return "drop", "more than half of all items: the index of all serves as well"
     if row["scans"]:

@@ -29,7 +29,7 @@ insert into recsys.interactions (user_id, item_id, kind)
 select u, i, 'like' from generate_series(1, 2) u, generate_series(1, 12) i where (u + i) % 3 <> 0;
 select recsys_api.refresh_popularity(), recsys_api.refresh_tastes();
 update recsys.settings set value = '20' where key = 'search.exact_limit';
-update recsys.settings set value = '50' where key = 'search.scan_limit';
+update recsys.settings set value = '150' where key = 'search.scan_limit';
 """
 QUERY = "(select embedding from recsys.items where id = %(item)s)"
 FILTER = "recsys_api.item_filter(%(categories)s::text[], max_price => %(price)s::numeric)"

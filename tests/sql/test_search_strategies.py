@@ -217,7 +217,7 @@ def test_a_walk_that_finds_too_few_is_made_once_more_and_more_broadly(large_cata
     set_up(connection, DEFAULTS | {"scan_limit": 0})
     for query in query_vectors(large_catalogue.embeddings):
         order = np.argsort(-(large_catalogue.embeddings @ query))
-        passing = np.concatenate([order[:100:4], order[100:]])  # of the nearest hundred every fourth
+        passing = np.concatenate([order[:100:5], order[100:]])  # of the nearest hundred every fifth
         arguments = "%s, 10, recsys_api.item_filter(item_ids => %s)"
         values = (Vector(query), (passing + 1).tolist())
         steps = connection.execute(

@@ -28,7 +28,7 @@ begin
 end $$;
 delete from recsys.search_indexes;
 delete from recsys.filter_samples;
-update recsys.settings set value = '200' where key = 'search.scan_limit';
+update recsys.settings set value = '333' where key = 'search.scan_limit';
 update recsys.settings set value = '1' where key = 'search.sample_share';
 """
 IS_UNCHANGED = """
@@ -72,7 +72,7 @@ def shop_template(server_url: str, template: str) -> str:
             (AWKWARD,),
         )
         connection.execute(index.encode())
-        connection.execute("update recsys.settings set value = '200' where key = 'search.scan_limit'")
+        connection.execute("update recsys.settings set value = '333' where key = 'search.scan_limit'")
         connection.execute("update recsys.settings set value = '1' where key = 'search.sample_share'")
         connection.execute(
             "insert into recsys.filter_rules (name, predicate, canonical, relation) values"

@@ -94,7 +94,7 @@ def test_a_filter_that_few_items_pass_or_more_than_half_gets_none(shop, other_se
     other_session.execute("update recsys.items set embedding = null where id % 2 = 0 and id < 20")
     assert advise(shop) == []
     search(other_session, "categories => '{c3}'")
-    other_session.execute("update recsys.settings set value = '900' where key = 'search.scan_limit'")
+    other_session.execute("update recsys.settings set value = '1500' where key = 'search.scan_limit'")
     assert advise(shop) == []
 
 

@@ -324,7 +324,7 @@ def test_a_build_leaves_nothing_in_the_pool(shop):
     [
         ("select 1", "keep", "new: not used yet"),
         (
-            "update recsys.settings set value = '900' where key = 'search.scan_limit'",
+            "update recsys.settings set value = '1500' where key = 'search.scan_limit'",
             "drop",
             "a scan of 450 codes",
         ),
