@@ -16,8 +16,8 @@ from recsys_pg.indexes.listing import read_indexes, read_limits
 
 BYTES_A_ROW = 2_050
 """Of an HNSW index over vector(384), m = 16, where this database has too few items to tell."""
-ROWS_A_SECOND = 2_500
-"""Speed of building one, before this database has built any: 200,000 rows took 80 seconds on 2 cores."""
+ROWS_A_SECOND = 1_300
+"""Speed of building one, before this database has built any: 200,000 rows took 157 seconds on 2 cores."""
 
 _FILTERS = 200  # distinct filters looked at, those that took the most time
 _CANDIDATES = 50  # conditions whose items are counted, those that might save the most time

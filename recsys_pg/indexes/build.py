@@ -194,9 +194,15 @@ class _Build:
             "select quote_ident(n.nspname) from pg_extension e"
             " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
         ).fetchone() or ("public",)
+        # as the index of all items is: with another m, the planner might prefer that one
+        (options,) = self._builder.execute(
+            "select array_to_string(c.reloptions, ', ') from pg_class c"
+            " where c.oid = to_regclass('recsys.items_embedding_idx')"
+        ).fetchone() or (None,)
         statement = (
             f"create index concurrently {self.name} on recsys.items"
-            f" using hnsw (embedding {vector}.vector_cosine_ops) where {expression}"
+            f" using hnsw (embedding {vector}.vector_cosine_ops)"
+            f" with ({options or 'ef_construction = 200'}) where {expression}"
         )
         self._watched(lambda: self._builder.execute(statement.encode()))
 

@@ -94,8 +94,8 @@ CASES = {
         setup=ADVISED,
     ),
     "few of what has an index, exact": Case(
-        "tags => '{tag 3}', max_price => 6",
-        (IDS % 7 == 3) & (CENTS <= 600),
+        "tags => '{tag 3}', max_price => 4",
+        (IDS % 7 == 3) & (CENTS <= 400),
         ["partial_index", "exact"],
         {"items_embedding_0000000a_idx", "searchable_items_price_band_idx", "searchable_items_tags_idx"},
         {"scan_limit": 0},
@@ -217,7 +217,7 @@ def test_a_walk_that_finds_too_few_is_made_once_more_and_more_broadly(large_cata
     set_up(connection, DEFAULTS | {"scan_limit": 0})
     for query in query_vectors(large_catalogue.embeddings):
         order = np.argsort(-(large_catalogue.embeddings @ query))
-        passing = np.concatenate([order[:100:5], order[100:]])  # of the nearest hundred every fifth
+        passing = np.concatenate([order[:40:10], order[40:]])  # of the nearest forty every tenth
         arguments = "%s, 10, recsys_api.item_filter(item_ids => %s)"
         values = (Vector(query), (passing + 1).tolist())
         steps = connection.execute(

@@ -319,6 +319,17 @@ def test_a_build_leaves_nothing_in_the_pool(shop):
         assert driver.execute("show maintenance_work_mem").fetchone() != ("77MB",)
 
 
+def test_an_index_is_built_as_that_of_all_items_is(shop, other_session):
+    options = "select reloptions from pg_class where oid = to_regclass('recsys.' || %s)"
+    other_session.execute("alter index recsys.items_embedding_idx set (ef_construction = 77)")
+    index = build_for(shop, ItemFilter(categories=("c3",)))
+    assert other_session.execute(options, (index.index_name,)).fetchone() == (["ef_construction=77"],)
+    drop(shop, index.index_name)
+    other_session.execute("drop index recsys.items_embedding_idx")
+    index = build_for(shop, ItemFilter(categories=("c3",)))
+    assert other_session.execute(options, (index.index_name,)).fetchone() == (["ef_construction=200"],)
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "reason"),
     [
