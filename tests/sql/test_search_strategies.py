@@ -130,6 +130,11 @@ CASES = {
         n=130,
     ),
 }
+UNAWARE = """
+create or replace function recsys_api._near_share(
+    query vector, filter recsys_api.filter, conditions text, share double precision)
+returns double precision language sql as 'select share'
+"""
 QUERIES = 8
 
 
@@ -214,10 +219,11 @@ def test_a_search_takes_the_way_that_fits_and_finds_the_nearest(large_catalogue,
 
 
 def test_a_walk_that_finds_too_few_is_made_once_more_and_more_broadly(large_catalogue, connection):
-    set_up(connection, DEFAULTS | {"scan_limit": 0})
+    # as if the sample of what is near had told nothing
+    set_up(connection, DEFAULTS | {"scan_limit": 0}, UNAWARE)
     for query in query_vectors(large_catalogue.embeddings):
         order = np.argsort(-(large_catalogue.embeddings @ query))
-        passing = np.concatenate([order[:40:10], order[40:]])  # of the nearest forty every tenth
+        passing = np.concatenate([order[:100:5], order[100:]])  # of the nearest hundred every fifth
         arguments = "%s, 10, recsys_api.item_filter(item_ids => %s)"
         values = (Vector(query), (passing + 1).tolist())
         steps = connection.execute(
