@@ -47,7 +47,7 @@ select u, i, 'like' from generate_series(1, 3) u, generate_series(1, 12) i where
 select recsys_api.refresh_popularity(), recsys_api.refresh_tastes();
 update recsys.settings set value = '100' where key = 'search.ef_search';
 update recsys.settings set value = '5' where key = 'search.exact_limit';
-update recsys.settings set value = '100' where key = 'search.scan_limit';
+update recsys.settings set value = '60' where key = 'search.scan_limit';
 select recsys_api.define_rule('titled', 'title like ''item %''');
 insert into recsys.search_indexes (index_name, category, predicate, is_ready, built_at)
 values ('items_embedding_00000001_idx', 'c1', 'item.category = ''c1''', true, now());

@@ -26,10 +26,12 @@ def test_init_as_json(cli, create_database):
     assert done.keys() == {"postgresql", "pgvector", "before", "after", "objects"}
 
 
-def test_migrate_says_from_where_to_where_and_then_that_nothing_is_to_be_done(cli, create_database):
+def test_migrate_says_from_where_to_where_and_then_that_it_is_there_already(cli, create_database):
     url = create_database()
     assert f"none → {schema.head_revision()}" in cli("migrate", "--database-url", url).out
-    assert cli("migrate", "--database-url", url).out.startswith("Nothing to do")
+    assert cli("migrate", "--database-url", url).out.startswith(
+        f"The schema is at revision {schema.head_revision()} already"
+    )
 
 
 def test_migrate_names_what_is_in_the_way(cli, url):
