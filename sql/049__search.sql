@@ -58,8 +58,8 @@ begin
                 near_share := recsys_api._near_share(query, filter, all_conditions, share);
             end if;
         end if;
-        -- what passes is hard to find by a walk from a query that is not near it
-        breadth := least(1000, greatest(4 * k, case when near_share > share then ef_search else 3 * ef_search end));
+        -- what passes is hard to find by a walk from a query that is far from it
+        breadth := least(1000, greatest(4 * k, case when near_share >= share then ef_search else 2 * ef_search end));
         if predicate is not null and 4 * k <= breadth
             and (not has_codes or passing > scan_limit * (breadth / 1000.0))
         then
