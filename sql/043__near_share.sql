@@ -9,18 +9,13 @@ language plpgsql stable
 set search_path from current
 as $$
 declare
-    pages   bigint := pg_relation_size('recsys.searchable_items') / current_setting('block_size')::bigint;
-    step    bigint := greatest(1, pages / 64);
+    sample  record := recsys_api._page_sample(64);
     passing integer;
 begin
     execute format(
         'select count(*) filter (where true %s)
-         from (select sample.* from generate_series($2 / 2, $3, $2) page,
-                   lateral (select * from recsys.searchable_items s
-                            where s.ctid >= (''('' || page || '',0)'')::tid and s.ctid < (''('' || page + 1 || '',0)'')::tid
-                            offset 0) sample
-               order by sample.code <~> $4 limit 32) item', conditions)
-    into passing using filter, step, pages - 1, recsys.embedding_code(query);
+         from (select item.* from %s order by item.code <~> $2 limit 32) item', conditions, sample.source)
+    into passing using filter, recsys.embedding_code(query);
     -- two standard deviations of what chance gives
     if abs(passing - 32 * share) <= 2 * sqrt(32 * share * (1 - share)) then
         return share;
