@@ -6,11 +6,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.cosine import cosine
-from recsys_pg.collaborative.ease import ease
-from recsys_pg.collaborative.ease import memory_gb as ease_memory_gb
 from recsys_pg.collaborative.graph import scaled, strongest
 from recsys_pg.collaborative.interactions import InteractionMatrix
+from recsys_pg.collaborative.operators.cosine import cosine
+from recsys_pg.collaborative.operators.ease import ease
+from recsys_pg.collaborative.operators.ease import memory_gb as ease_memory_gb
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.types import Progress
 

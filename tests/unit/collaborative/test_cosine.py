@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array, random_array
 
-from recsys_pg.collaborative import cosine as module
-from recsys_pg.collaborative.cosine import cosine
+from recsys_pg.collaborative import blocks
+from recsys_pg.collaborative.operators import cosine as module
+from recsys_pg.collaborative.operators.cosine import cosine
 
 LIKES = arrays(np.float64, (6, 5), elements=st.sampled_from([0, 0, 0.1, 0.5, 1]))
 
@@ -42,13 +43,13 @@ def test_it_is_the_dense_formula(weights, reg):
 
 @pytest.mark.parametrize("entries", [1, 50, 500, 10_000])
 def test_the_size_of_the_blocks_does_not_matter(monkeypatch, entries):
-    monkeypatch.setattr(module, "_BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(blocks, "_ENTRIES", entries)
     weights = random_likes()
     assert cosine(csr_array(weights), 2, 100).toarray() == pytest.approx(dense_cosine(weights, 2), abs=1e-6)
 
 
 def test_progress_ends_at_the_last_item(monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK_ENTRIES", 500)
+    monkeypatch.setattr(blocks, "_ENTRIES", 500)
     seen = []
     cosine(csr_array(random_likes()), 2, 100, progress=lambda *step: seen.append(step))
     assert len(seen) > 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array, random_array
 
-from recsys_pg.collaborative.ease import ease, memory_gb
+from recsys_pg.collaborative.operators.ease import ease, memory_gb
 from recsys_pg.errors import InvalidArgumentError
 
 LIKES = arrays(np.float64, (6, 5), elements=st.sampled_from([0, 0, 0.1, 0.5, 1])).filter(np.any)

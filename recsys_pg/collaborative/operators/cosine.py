@@ -1,10 +1,9 @@
 """Item-based nearest neighbors: the cosine of who liked what, for catalogues of any size."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy.sparse import csr_array, diags_array, vstack
 
+from recsys_pg.collaborative.blocks import blocks
 from recsys_pg.collaborative.graph import strongest_sparse
 from recsys_pg.types import Progress
 
@@ -13,8 +12,6 @@ LONGEST_PROFILE = 2000
 
 The work grows with the square of a profile, and who likes everything tells little.
 """
-
-_BLOCK_ENTRIES = 5_000_000
 
 
 def cosine(
@@ -49,14 +46,14 @@ def cosine(
     norms = np.sqrt(users.multiply(users).sum(axis=0))
     shrinkage = reg * float((users.data**2).mean())
     rows = []
-    for start, stop in _blocks(users):
-        block = items[start:stop] @ users
-        row = np.repeat(np.arange(start, stop), np.diff(block.indptr))
-        block.data /= norms[row] * norms[block.indices] + shrinkage
-        block.data[row == block.indices] = 0
-        rows.append(strongest_sparse(block.astype(np.float32), neighbors))
+    for block in blocks(users):
+        part = items[block] @ users
+        row = np.repeat(np.arange(items.shape[0])[block], np.diff(part.indptr))
+        part.data /= norms[row] * norms[part.indices] + shrinkage
+        part.data[row == part.indices] = 0
+        rows.append(strongest_sparse(part.astype(np.float32), neighbors))
         if progress:
-            progress("learn item graph", stop, items.shape[0])
+            progress("learn item graph", block.stop, items.shape[0])
     return csr_array(vstack(rows, format="csr"))
 
 
@@ -77,17 +74,3 @@ def _shortened(weights: csr_array[np.float64], seed: int) -> csr_array[np.float6
 
 def _damped(weights: csr_array[np.float64]) -> csr_array[np.float64]:
     return csr_array(diags_array(1 / np.sqrt(weights.sum(axis=1))) @ weights)
-
-
-def _blocks(users: csr_array[np.float64]) -> Iterator[tuple[int, int]]:
-    """Ranges of items whose products with all items have at most about `_BLOCK_ENTRIES` entries."""
-    n_items = users.shape[1]
-    lengths = np.diff(users.indptr)
-    entries = np.bincount(users.indices, weights=np.repeat(lengths, lengths), minlength=n_items)
-    ends = np.cumsum(np.minimum(entries, n_items))
-    start = 0
-    while start < n_items:
-        limit = (ends[start - 1] if start else 0) + _BLOCK_ENTRIES
-        stop = max(start + 1, int(np.searchsorted(ends, limit, side="right")))
-        yield start, stop
-        start = stop

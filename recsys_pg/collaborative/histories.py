@@ -1,0 +1,101 @@
+"""What is known of each user at a moment, as recsys_api._history gives it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recsys_pg.collaborative.log import InteractionLog
+
+LENGTH = 200
+"""Interactions that a history is made of, the latest; the setting history.length."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The distinct items of each user's history, latest first, with what each says.
+
+    users, items and ages are (n,) int32: position of the user, position of the item, how many other items
+    came after it; weights is (n,) float32, -1 to 1 and not 0.
+    """
+
+    n_users: int
+    n_items: int
+    users: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    ages: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+
+    def decayed(self, decay: float) -> csr_array[np.float32]:
+        """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps)."""
+        weights = self.weights * np.float64(decay) ** steps(self.ages)
+        totals = np.bincount(self.users, np.abs(weights), self.n_users)
+        weights /= np.sqrt(totals)[self.users]
+        starts = np.searchsorted(self.users, np.arange(self.n_users + 1))
+        matrix = csr_array(
+            (weights.astype(np.float32), self.items, starts), (self.n_users, self.n_items), copy=True
+        )
+        matrix.sort_indices()
+        return matrix
+
+
+def steps(ages: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """What an age counts as: itself below 8, above that the beginning of its quarter of an octave.
+
+    So a history of 200 items has at most 27 weights a kind, and the database adds up the vectors of each
+    before it multiplies them, which is most of the work.
+
+    >>> steps(np.array([0, 7, 8, 9, 10, 15, 16, 19, 20, 199])).tolist()
+    [0, 7, 8, 8, 10, 14, 16, 16, 20, 192]
+    """
+    unit = 2 ** np.maximum(0, np.log2(ages + 0.5).astype(np.int32) - 2)
+    counted: npt.NDArray[np.int32] = (ages // unit * unit).astype(np.int32)
+    return counted
+
+
+def histories(log: InteractionLog, length: int = LENGTH) -> Histories:
+    """The history of every user that occurs in the log, after the last interaction, in the order of users."""
+    return histories_at(log, np.flatnonzero(np.diff(log.users, append=-1)), length)
+
+
+def sampled_histories(log: InteractionLog, n: int, *, seed: int = 0) -> Histories:
+    """Histories as they were at n moments that are drawn among all interactions, or at all of fewer."""
+    moments = np.arange(len(log))
+    if len(moments) > n:
+        moments = np.sort(np.random.default_rng(seed).choice(moments, n, replace=False))
+    return histories_at(log, moments)
+
+
+def histories_at(log: InteractionLog, moments: npt.NDArray[np.int64], length: int = LENGTH) -> Histories:
+    """The history of the user of each of the given interactions, as it was after that one.
+
+    Args:
+        log: what happened.
+        moments: (n,) positions in the log; the n-th history is of the n-th.
+        length: interactions that a history is made of, the latest.
+    """
+    starts = np.maximum(np.searchsorted(log.users, log.users[moments]), moments - length + 1)
+    lengths = moments - starts + 1
+    users = np.repeat(np.arange(len(moments)), lengths)
+    events = np.arange(len(users)) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths)
+    items = log.items[events]
+    # by user and item, the last interaction of each pair at the end of its run
+    order = np.lexsort((events, items, users))
+    is_last = np.ones(len(order), dtype=bool)
+    is_last[:-1] = (np.diff(users[order]) != 0) | (np.diff(items[order]) != 0)
+    totals = np.bincount(np.cumsum(is_last) - is_last, log.weights[events[order]].astype(np.float64))
+    # rounded as in SQL, so that what cancels out is 0
+    totals = np.clip(np.round(totals, 6), -1, 1)
+    last = order[is_last][totals != 0]
+    latest_first = np.lexsort((-events[last], users[last]))
+    users, items = users[last][latest_first], items[last][latest_first]
+    ages = np.arange(len(users)) - np.searchsorted(users, users)
+    return Histories(
+        len(moments),
+        len(log.item_ids),
+        users.astype(np.int32),
+        items,
+        ages.astype(np.int32),
+        totals[totals != 0][latest_first].astype(np.float32),
+    )

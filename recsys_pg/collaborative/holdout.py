@@ -1,0 +1,101 @@
+"""Which interactions the choice of a model is checked on, so that what is learned never sees them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recsys_pg.collaborative.histories import Histories, histories
+from recsys_pg.collaborative.log import InteractionLog
+
+USERS = 3000
+"""Users that are asked at most."""
+
+SHARE = 0.1
+LONGEST = 10
+"""Of each user's likes, held out and at most; twice that where they are drawn and none is the next."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What remains to learn from, and what some users went on to like.
+
+    learned is the log without what was held out. histories are those of the users asked, numbered from 0,
+    seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
+    it seen.
+    """
+
+    learned: InteractionLog
+    histories: Histories
+    seen: csr_array[np.float32]
+    targets: csr_array[np.float32]
+
+
+def hold_out(
+    log: InteractionLog, *, targets: int | None = None, users: int = USERS, seed: int = 0
+) -> Holdout:
+    """Hold out the latest likes of some users, with all that they did from then on.
+
+    Where times do not tell the order, likes are drawn instead.
+
+    Args:
+        log: at least one user with two liked items.
+        targets: likes that are held out of each user; None is a tenth of them, 1 to 10, and a fifth, 1 to 20,
+            where they are drawn. Users with no more than that are not asked.
+        users: that are asked at most; more are drawn.
+        seed: of the draws.
+    """
+    random = np.random.default_rng(seed)
+    liked = log.weights > 0
+    counts = np.bincount(log.users[liked], minlength=len(log.user_ids))
+    factor = 1 if log.is_ordered else 2
+    held = np.clip((counts * SHARE * factor).astype(np.int64), 1, LONGEST * factor)
+    if targets is not None:
+        held = np.full(len(counts), targets)
+    asked = np.flatnonzero(counts > held)
+    if len(asked) > users:
+        asked = np.sort(random.choice(asked, users, replace=False))
+    is_asked = np.zeros(len(counts), dtype=bool)
+    is_asked[asked] = True
+
+    position = np.flatnonzero(liked & is_asked[log.users])
+    if not log.is_ordered:
+        position = position[np.lexsort((random.random(len(position)), log.users[position]))]
+    owner = log.users[position]
+    place = np.arange(len(position)) - np.searchsorted(owner, owner)
+    is_target = np.zeros(len(log), dtype=bool)
+    is_target[position[place >= (counts - held)[owner]]] = True
+    removed = is_target.copy()
+    if log.is_ordered:
+        # whatever a user did after the first target is unknown too, be it no like
+        first = np.full(len(counts), len(log))
+        np.minimum.at(first, log.users[is_target], np.flatnonzero(is_target))
+        removed |= np.arange(len(log)) >= first[log.users]
+    learned = log.part(~removed)
+
+    number = np.full(len(counts), -1, dtype=np.int32)
+    number[asked] = np.arange(len(asked))
+    of_asked = learned.part(is_asked[learned.users])
+    known = InteractionLog(
+        log.user_ids[asked],
+        log.item_ids,
+        number[of_asked.users],
+        of_asked.items,
+        of_asked.weights,
+        of_asked.times,
+    )
+    shape = (len(asked), len(log.item_ids))
+    seen = _marks(known.users, known.items, shape)
+    wanted = _marks(number[log.users[is_target]], log.items[is_target], shape)
+    wanted = csr_array(wanted - wanted.multiply(seen))
+    wanted.eliminate_zeros()
+    return Holdout(learned, histories(known), seen, wanted)
+
+
+def _marks(
+    rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> csr_array[np.float32]:
+    marks = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    marks.data[:] = 1
+    return marks

@@ -1,0 +1,177 @@
+"""Which operators to add up, with what weights and at which decay: chosen by what people went on to like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_pg.collaborative.holdout import Holdout
+from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.types import Progress
+
+LENGTH = 20
+"""Of the lists that are compared: NDCG@20."""
+
+DECAYS = (1.0, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6)
+"""What an item counts that is a step further back in the history."""
+
+TIME_SCALES = 3
+TERMS = 5
+_WEIGHTS = (-0.3, -0.15, 0.1, 0.2, 0.4, 0.7, 1.0)
+_LEAST_GAIN = 0.002
+"""Relative gain in NDCG for which another term is taken."""
+_CANDIDATES = 100
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Term:
+    """An operator of the sum: score += weight · histories(decay) · operator."""
+
+    operator: str
+    decay: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out.
+
+    alone is the same of each operator at its best decay.
+    """
+
+    terms: tuple[Term, ...]
+    ndcg: float
+    alone: Mapping[str, float]
+
+
+def choose(
+    operators: Mapping[str, Operator], holdout: Holdout, *, progress: Progress | None = None
+) -> Mixture:
+    """The sum of operators with the best NDCG@20 on what was held out, found by forward selection.
+
+    It begins with the best operator at its best decay and adds, as long as that helps, the operator, decay
+    and weight that help most; at most `TERMS` terms at `TIME_SCALES` decays. Only items that some operator
+    has among its best 100 are ranked, which ranks all that can come first.
+
+    Args:
+        operators: by name, learned without what was held out.
+        holdout: what was held out; at least one user has a target.
+    """
+    decays = DECAYS if holdout.learned.is_ordered else (1.0,)
+    names = [(name, decay) for name in operators for decay in decays]
+    lists = _Lists(operators, names, holdout, progress)
+    single = [lists.ndcg(part) for part in lists.scores]
+    best = int(np.argmax(single))
+    terms = {best: 1.0}
+    total = lists.scores[best].copy()
+    reached = single[best]
+    while len(terms) < TERMS:
+        scales = {names[term][1] for term in terms}
+        candidates = [
+            (column, weight)
+            for column, (_, decay) in enumerate(names)
+            if column not in terms and (len(scales) < TIME_SCALES or decay in scales)
+            for weight in _WEIGHTS
+        ]
+        gains = [
+            lists.ndcg(total + np.float32(weight) * lists.scores[column]) for column, weight in candidates
+        ]
+        if not gains or max(gains) <= reached * (1 + _LEAST_GAIN):
+            break
+        column, weight = candidates[int(np.argmax(gains))]
+        reached = max(gains)
+        terms[column] = weight
+        total += np.float32(weight) * lists.scores[column]
+    alone: dict[str, float] = {}
+    for (name, _), value in zip(names, single, strict=True):
+        alone[name] = max(alone.get(name, 0.0), float(value))
+    return Mixture(
+        tuple(Term(*names[column], weight * lists.units[column]) for column, weight in terms.items()),
+        reached,
+        alone,
+    )
+
+
+class _Lists:
+    """The scores of the items that may come first for each user, by each operator at each decay.
+
+    scores is (n_names, n_users, width), in units of the mean user's best.
+    """
+
+    def __init__(
+        self,
+        operators: Mapping[str, Operator],
+        names: Sequence[tuple[str, float]],
+        holdout: Holdout,
+        progress: Progress | None,
+    ) -> None:
+        asked = np.flatnonzero(np.diff(holdout.targets.indptr))
+        histories = {decay: holdout.histories.decayed(decay) for _, decay in names}
+        blocks, closed, hits = [], [], []
+        for start in range(0, len(asked), _BATCH):
+            users = asked[start : start + _BATCH]
+            seen = holdout.seen[users].toarray() > 0
+            wanted = holdout.targets[users].toarray() > 0
+            scores = [operators[name].scores(histories[decay][users]) for name, decay in names]
+            items = _candidates(scores, seen, wanted)
+            blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))
+            closed.append(_again(items) | np.take_along_axis(seen, items, axis=1))
+            hits.append(np.take_along_axis(wanted, items, axis=1) & ~closed[-1])
+            if progress:
+                progress("compare operators", start + len(users), len(asked))
+        width = max(block.shape[2] for block in blocks)
+        self.scores: Floats = np.concatenate([_widened(block, width, 0) for block in blocks], axis=1)
+        is_closed = np.concatenate([_widened(block, width, True) for block in closed])
+        self._penalty: Floats = np.where(is_closed, -np.inf, 0).astype(np.float32)
+        self._users, self._places = np.nonzero(
+            np.concatenate([_widened(block, width, False) for block in hits])
+        )
+        relevant = np.bincount(self._users, minlength=len(asked))
+        best = np.cumsum(1 / np.log2(np.arange(2, LENGTH + 2)))[np.minimum(relevant, LENGTH) - 1]
+        self._share = 1 / best[self._users] / len(asked)
+        self.units = [self._unit(part) for part in self.scores]
+        self.scores *= np.array(self.units, np.float32)[:, None, None]
+
+    def ndcg(self, scores: Floats) -> float:
+        """The mean NDCG@20 of the users' candidates ranked by the scores, (n_users, width).
+
+        An item among k equals is at the mean of their places.
+        """
+        opened = scores + self._penalty
+        of_hits = opened[self._users, self._places][:, None]
+        rows = opened[self._users]
+        places = (rows > of_hits).sum(axis=1) + ((rows == of_hits).sum(axis=1) - 1) / 2
+        return float(((places < LENGTH) / np.log2(places + 2)) @ self._share)
+
+    def _unit(self, scores: Floats) -> float:
+        best = (scores + self._penalty).max(axis=1)
+        mean = float(best[np.isfinite(best)].mean())
+        return 1 / mean if mean > 0 else 0.0
+
+
+def _candidates(
+    scores: Sequence[Floats], seen: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
+    """(n_users, width) what is wanted and the best unseen of each operator, ascending, the last repeated."""
+    kept = min(_CANDIDATES, seen.shape[1])
+    chosen = wanted.copy()
+    for part in scores:
+        best = np.argpartition(np.where(seen, np.inf, -part), kept - 1, axis=1)[:, :kept]
+        np.put_along_axis(chosen, best, True, axis=1)
+    rows = [np.flatnonzero(row) for row in chosen]
+    width = max(map(len, rows))
+    return np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in rows])
+
+
+def _again(items: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    again = np.zeros(items.shape, dtype=bool)
+    again[:, 1:] = items[:, 1:] == items[:, :-1]
+    return again
+
+
+def _widened(block: npt.NDArray[Any], width: int, fill: float) -> npt.NDArray[Any]:
+    missing = [(0, 0)] * (block.ndim - 1) + [(0, width - block.shape[-1])]
+    return np.pad(block, missing, constant_values=fill)

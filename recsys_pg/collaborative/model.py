@@ -1,0 +1,76 @@
+"""From what people did to a model that a database can serve."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from recsys_pg.collaborative.candidates import Candidate, Material, fitting
+from recsys_pg.collaborative.factors import Factors, factorize
+from recsys_pg.collaborative.histories import sampled_histories
+from recsys_pg.collaborative.holdout import hold_out
+from recsys_pg.collaborative.log import InteractionLog
+from recsys_pg.collaborative.mixture import Mixture, choose
+from recsys_pg.collaborative.operators.operator import Floats, Operator, weighted_sum
+from recsys_pg.types import Progress
+
+_HISTORIES = 20_000
+
+
+@dataclass(frozen=True)
+class LearnedModel:
+    """A model, and how it came about.
+
+    left_out says of each operator that was not tried why not.
+    """
+
+    factors: Factors
+    mixture: Mixture
+    left_out: Mapping[str, str]
+
+
+def learn_model(
+    log: InteractionLog,
+    embeddings: Floats | None = None,
+    *,
+    memory_gb: float = 4.0,
+    targets: int | None = None,
+    seed: int = 0,
+    progress: Progress,
+) -> LearnedModel:
+    """Learn all operators that fit, choose their sum by what was held out, learn that from everything.
+
+    The same arguments give the same model.
+
+    Args:
+        log: what people did; somebody likes two items.
+        embeddings: (n_items, dimensions) of the texts, NaN in rows without; or None.
+        memory_gb: what learning may allocate beside the log, in GB.
+        targets: likes that are held out of each user; see `hold_out`.
+        seed: of all that is drawn.
+        progress: called in each step.
+    """
+    material = Material(log, embeddings, seed, progress)
+    candidates, left_out = fitting(material, memory_gb)
+    holdout = hold_out(log, targets=targets, seed=seed)
+    mixture = choose(_learned(candidates, replace(material, log=holdout.learned)), holdout, progress=progress)
+    used = {term.operator for term in mixture.terms}
+    operators = _learned([candidate for candidate in candidates if candidate.name in used], material)
+    sums = []
+    for decay in sorted({term.decay for term in mixture.terms}):
+        terms = [term for term in mixture.terms if term.decay == decay]
+        sums.append(
+            (
+                decay,
+                weighted_sum([operators[term.operator] for term in terms], [term.weight for term in terms]),
+            )
+        )
+    del operators
+    factors = factorize(sums, sampled_histories(log, _HISTORIES, seed=seed), seed=seed, progress=progress)
+    return LearnedModel(factors, mixture, left_out)
+
+
+def _learned(candidates: Sequence[Candidate], material: Material) -> dict[str, Operator]:
+    operators = {}
+    for done, candidate in enumerate(candidates):
+        material.progress("learn operators", done, len(candidates))
+        operators[candidate.name] = candidate.learn(material)
+    return operators

@@ -1,0 +1,84 @@
+"""Factors and residual against the sum of operators that they stand for."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from recsys_pg.collaborative.factors import factorize
+from recsys_pg.collaborative.histories import histories, sampled_histories
+from recsys_pg.collaborative.log import InteractionLog
+from recsys_pg.collaborative.operators.operator import Operator
+
+ITEMS = 50
+
+
+def some_log(users: int = 120, seed: int = 0) -> InteractionLog:
+    random = np.random.default_rng(seed)
+    n = users * 12
+    return InteractionLog.of(
+        random.integers(0, users, n),
+        np.r_[np.arange(ITEMS), random.integers(0, ITEMS, n - ITEMS)],
+        np.ones(n),
+        range(n),
+    )
+
+
+def random_operator(seed: int) -> Operator:
+    return Operator(graph=np.random.default_rng(seed).normal(size=(ITEMS, ITEMS)).astype(np.float32))
+
+
+def whole(operators, found):
+    return sum(operator.scores(found.decayed(decay)) for decay, operator in operators)
+
+
+def test_with_enough_dimensions_nothing_is_lost():
+    log, operators = some_log(), [(1.0, random_operator(1)), (0.8, random_operator(2))]
+    factors = factorize(operators, sampled_histories(log, 1000), dimensions=ITEMS)
+    found = histories(log)
+    assert factors.targets.T @ factors.targets == pytest.approx(np.eye(ITEMS), abs=1e-4)
+    assert factors.scores(found) == pytest.approx(whole(operators, found), abs=1e-3)
+
+
+def test_with_enough_neighbors_nothing_is_lost():
+    log, operators = some_log(), [(0.9, random_operator(1))]
+    factors = factorize(operators, sampled_histories(log, 1000), dimensions=4, neighbors=ITEMS)
+    found = histories(log)
+    assert factors.scores(found) == pytest.approx(whole(operators, found), abs=1e-3)
+
+
+def test_the_residual_keeps_the_largest_of_what_remains():
+    log, operators = some_log(), [(0.9, random_operator(1))]
+    factors = factorize(operators, sampled_histories(log, 1000), dimensions=4, neighbors=3)
+    scale = factors.scales[0]
+    rest = operators[0][1].rows(slice(0, ITEMS)) - scale.history @ factors.targets.T
+    assert (np.diff(scale.residual.indptr) == 3).all()
+    assert np.abs(scale.residual.toarray()).sum(axis=1) == pytest.approx(
+        np.sort(np.abs(rest), axis=1)[:, -3:].sum(axis=1), abs=1e-4
+    )
+
+
+def test_more_dimensions_and_more_neighbors_come_nearer():
+    log, operators = some_log(), [(1.0, random_operator(1)), (0.8, random_operator(2))]
+    found = histories(log)
+
+    def error(dimensions: int, neighbors: int) -> float:
+        factors = factorize(
+            operators, sampled_histories(log, 1000), dimensions=dimensions, neighbors=neighbors
+        )
+        return float(np.linalg.norm(factors.scores(found) - whole(operators, found)))
+
+    assert error(20, 1) < error(5, 1)
+    assert error(5, 20) < error(5, 1)
+
+
+@pytest.mark.parametrize("users", [1, 2])
+def test_fewer_histories_than_dimensions(users):
+    log = InteractionLog.of(
+        [0] * 3 + [1] * (3 * (users - 1)), [0, 1, 2] * users, [1] * 3 * users, range(3 * users)
+    )
+    graph = csr_array(np.ones((3, 3), np.float32))
+    factors = factorize([(1.0, Operator(graph=graph))], histories(log))
+    assert factors.targets.shape == (3, users)
+    assert factors.scores(histories(log)) == pytest.approx(
+        whole([(1.0, Operator(graph=graph))], histories(log))
+    )

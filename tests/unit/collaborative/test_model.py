@@ -1,0 +1,95 @@
+"""Learning from end to end, without a database."""
+
+import numpy as np
+import pytest
+
+from recsys_pg.collaborative.candidates import CANDIDATES, Material, fitting
+from recsys_pg.collaborative.histories import histories
+from recsys_pg.collaborative.log import InteractionLog
+from recsys_pg.collaborative.model import learn_model
+
+GROUPS, OF_GROUP = 6, 12
+
+
+def some_log(*, users: int = 150, ordered: bool = True, seed: int = 0) -> InteractionLog:
+    """People of six tastes, each of whom goes through the dozen items of it, one after the other."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        start, length = random.integers(OF_GROUP), random.integers(3, 9)
+        for time in range(length):
+            item = (user % GROUPS) * OF_GROUP + (start + time) % OF_GROUP
+            rows.append((user, item, 1, time if ordered else 0))
+    return InteractionLog.of(*zip(*rows, strict=True))
+
+
+def quiet(phase: str, done: int, total: int | None) -> None:
+    pass
+
+
+def test_it_recommends_what_follows():
+    log = some_log()
+    model = learn_model(log, progress=quiet)
+    known = histories(log)
+    scores = model.factors.scores(known)
+    for user in range(0, known.n_users, 10):
+        latest = int(known.items[known.users == user][0])
+        following = latest // OF_GROUP * OF_GROUP + (latest + 1) % OF_GROUP
+        seen = known.items[known.users == user]
+        if following not in seen:
+            assert (
+                np.argmax(np.where(np.isin(np.arange(scores.shape[1]), seen), -np.inf, scores[user]))
+                == following
+            )
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_it_is_the_same_for_a_seed(ordered):
+    first, second = (learn_model(some_log(ordered=ordered), seed=4, progress=quiet) for _ in range(2))
+    assert first.mixture == second.mixture
+    assert first.factors.targets.tolist() == second.factors.targets.tolist()
+    for one, other in zip(first.factors.scales, second.factors.scales, strict=True):
+        assert one.residual.data.tolist() == other.residual.data.tolist()
+
+
+def test_without_an_order_nothing_is_learned_from_it():
+    model = learn_model(some_log(ordered=False), progress=quiet)
+    assert model.left_out["next_item_0.8"] == "the times do not tell what came after what"
+    assert [scale.decay for scale in model.factors.scales] == [1.0]
+
+
+def test_texts_help_where_they_tell_the_taste():
+    log = some_log(users=12, seed=1)
+    random = np.random.default_rng(2)
+    tastes = random.normal(size=(GROUPS, 384))
+    embeddings = tastes[log.item_ids // OF_GROUP] + random.normal(scale=0.1, size=(len(log.item_ids), 384))
+    embeddings = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32)
+    embeddings[3] = np.nan
+    model = learn_model(log, embeddings, progress=quiet)
+    assert model.mixture.alone["content"] > 0.3
+    assert np.isfinite(model.factors.scores(histories(log))).all()
+
+
+def test_without_texts_content_is_left_out():
+    assert learn_model(some_log(), progress=quiet).left_out["content"] == "no item is embedded"
+
+
+def test_what_does_not_fit_the_memory_is_left_out():
+    material = Material(some_log(), None, 0, quiet)
+    everything, _ = fitting(material, 1)
+    some, left_out = fitting(material, 2e-4)
+    assert 0 < len(some) < len(everything)
+    assert all("memory_gb is 0.0002" in left_out[c.name] for c in everything if c not in some)
+
+
+def test_every_candidate_is_learned_or_the_reason_is_given():
+    material = Material(some_log(), None, 0, quiet)
+    chosen, left_out = fitting(material, 1)
+    assert {c.name for c in chosen} | set(left_out) == {c.name for c in CANDIDATES}
+    assert left_out["transitions"] == "next_item fits"
+
+
+def test_two_users_with_two_items_are_enough():
+    log = InteractionLog.of([1, 1, 2, 2], [5, 6, 5, 6], [1, 1, 1, 1], [0, 1, 0, 1])
+    model = learn_model(log, progress=quiet)
+    assert np.isfinite(model.factors.scores(histories(log))).all()
