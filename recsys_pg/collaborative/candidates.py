@@ -8,7 +8,6 @@ import numpy as np
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.operators.content import content
 from recsys_pg.collaborative.operators.cooccurrence import cooccurrence
-from recsys_pg.collaborative.operators.cosine import cosine
 from recsys_pg.collaborative.operators.ease import ease
 from recsys_pg.collaborative.operators.ials import ials
 from recsys_pg.collaborative.operators.lowpass import lowpass
@@ -98,14 +97,6 @@ def _next_item(decay: float) -> Candidate:
 
 
 CANDIDATES: Sequence[Candidate] = (
-    Candidate(
-        "cosine",
-        lambda m: Operator(
-            graph=cosine(m.log.likes.astype(np.float64), 20, NEIGHBORS, seed=m.seed, progress=m.progress)
-        ),
-        Memory(item=8 * NEIGHBORS),
-        Memory(item=8 * NEIGHBORS, like=40),
-    ),
     Candidate(
         "cooccurrence",
         lambda m: cooccurrence(m.log.likes, neighbors=NEIGHBORS, progress=m.progress),
