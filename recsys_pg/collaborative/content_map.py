@@ -21,11 +21,11 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class ContentMap:
-    """factors = (embedding − mean) · text + Σ fields[value] over the item's values, each of length dimensions.
+    """factors = (embedding − mean) · text + Σ fields[value] over the item's values.
 
-    mean is (384,), text (384, dimensions); fields has a vector of (dimensions,) for each value that was learned.
-    error is the mean squared error of the scores of items that the map had not seen, as a share of what zero
-    would have; 1 or more is a map that knows nothing.
+    mean is (384,), text (384, dimensions); fields has a vector (dimensions,) for each value that was learned.
+    error is the mean squared error of the scores of items that the map had not seen, as a share of what
+    zeros would have; 1 or more is a map that knows nothing.
     """
 
     mean: Floats
@@ -85,7 +85,9 @@ def learn_content_map(
     return ContentMap(
         mean,
         weights[: text.shape[1]],
-        dict(zip(names, weights[text.shape[1] :] * (np.float32(share) * field_weights)[:, None], strict=True)),
+        dict(
+            zip(names, weights[text.shape[1] :] * (np.float32(share) * field_weights)[:, None], strict=True)
+        ),
         error / nothing if nothing else 1.0,
     )
 
