@@ -1,6 +1,6 @@
 -- What to show beside a basket, or to an anonymous visitor who looked at these items.
 --
--- Arguments: item_ids, each liked equally, never listed themselves; none at all gives popular items;
+-- Arguments: item_ids, the latest last, each liked equally, never listed themselves; none at all gives popular items;
 -- n, the length of the list, 1 to 1,000; filter, recsys_api.item_filter(…).
 -- Order: rank; columns as in recommend_for_user.
 -- Errors: RS002 for an unknown item; RS010 for n or a NULL id; RS013 for a rule that is unknown or broken.
@@ -12,7 +12,10 @@ language plpgsql stable rows 20
 set search_path from current
 as $$
 declare
-    distinct_ids bigint[] := (select array_agg(distinct g.id) from unnest(recommend_for_items.item_ids) g (id));
+    -- the latest first
+    distinct_ids bigint[] := (select array_agg(g.id order by g.position desc)
+        from (select u.id, max(u.position) as position
+              from unnest(recommend_for_items.item_ids) with ordinality u (id, position) group by u.id) g);
 begin
     perform recsys_api._check_length(n);
     perform recsys_api._check_items(recommend_for_items.item_ids);

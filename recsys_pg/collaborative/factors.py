@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from recsys_pg.collaborative.histories import Histories
+from recsys_pg.collaborative.histories import LENGTH, Histories
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
 
 _BLOCK = 1024
+_ENTRIES_A_HISTORY = 2000
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,16 @@ class Factors:
     targets: Floats
     scales: tuple[TimeScale, ...]
 
+    def scaled(self, factor: float) -> "Factors":
+        """The factors of which all scores are so many times as large."""
+        return Factors(
+            self.targets,
+            tuple(
+                TimeScale(scale.decay, scale.history * np.float32(factor), scale.residual * np.float32(factor))
+                for scale in self.scales
+            ),
+        )
+
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
@@ -51,7 +62,7 @@ def factorize(
     histories: Histories,
     *,
     dimensions: int = 383,
-    neighbors: int = 50,
+    neighbors: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Factors:
@@ -65,7 +76,8 @@ def factorize(
         operators: pairs of a decay and the operator on histories of that decay.
         histories: of users as they will be asked, the more the better.
         dimensions: of the vectors, cut to what there are.
-        neighbors: entries of a row of the residual.
+        neighbors: entries of a row of the residual; None is 20 to 100, the more the fewer items of a history
+            count at the decay, so that adding them up costs about the same.
         seed: of the randomized decomposition.
         progress: called in each step.
     """
@@ -92,8 +104,14 @@ def factorize(
     scales = []
     for decay, operator in operators:
         history = operator.times(targets)
-        scales.append(TimeScale(decay, history, _residual(operator, history, targets, neighbors, progress)))
+        kept = neighbors or _neighbors(decay)
+        scales.append(TimeScale(decay, history, _residual(operator, history, targets, kept, progress)))
     return Factors(targets, tuple(scales))
+
+
+def _neighbors(decay: float) -> int:
+    counting = LENGTH if decay == 1 else min(LENGTH, 1 / (1 - decay))
+    return int(np.clip(_ENTRIES_A_HISTORY / counting, 20, 100))
 
 
 def _residual(

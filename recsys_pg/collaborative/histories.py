@@ -12,6 +12,10 @@ LENGTH = 200
 """Interactions that a history is made of, the latest; the setting history.length."""
 
 
+SMALLEST_FACTOR = 0.001
+"""Decay at which an item of a history no longer counts."""
+
+
 @dataclass(frozen=True)
 class Histories:
     """The distinct items of each user's history, latest first, with what each says.
@@ -28,13 +32,18 @@ class Histories:
     weights: npt.NDArray[np.float32]
 
     def decayed(self, decay: float) -> csr_array[np.float32]:
-        """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps)."""
-        weights = self.weights * np.float64(decay) ** steps(self.ages)
-        totals = np.bincount(self.users, np.abs(weights), self.n_users)
-        weights /= np.sqrt(totals)[self.users]
-        starts = np.searchsorted(self.users, np.arange(self.n_users + 1))
+        """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps), as recsys_api._shares.
+
+        What has decayed below a thousandth is left out.
+        """
+        factors = np.float64(decay) ** steps(self.ages)
+        kept = factors >= SMALLEST_FACTOR
+        users, weights = self.users[kept], (self.weights * factors)[kept]
+        totals = np.bincount(users, np.abs(weights), self.n_users)
+        weights /= np.sqrt(totals)[users]
+        starts = np.searchsorted(users, np.arange(self.n_users + 1))
         matrix = csr_array(
-            (weights.astype(np.float32), self.items, starts), (self.n_users, self.n_items), copy=True
+            (weights.astype(np.float32), self.items[kept], starts), (self.n_users, self.n_items)
         )
         matrix.sort_indices()
         return matrix

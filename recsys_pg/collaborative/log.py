@@ -109,6 +109,20 @@ class InteractionLog:
         neighbors = self.users[1:] == self.users[:-1]
         return bool(neighbors.any()) and bool((self.times[1:] > self.times[:-1])[neighbors].mean() > 0.05)
 
+    def liked_only(self) -> Self:
+        """Without the users who like nothing and the items that nobody likes."""
+        liked = self.likes
+        has_user, has_item = np.diff(liked.indptr) > 0, np.bincount(liked.indices, minlength=liked.shape[1]) > 0
+        chosen = has_user[self.users] & has_item[self.items]
+        return type(self)(
+            self.user_ids[has_user],
+            self.item_ids[has_item],
+            (np.cumsum(has_user) - 1)[self.users[chosen]].astype(np.int32),
+            (np.cumsum(has_item) - 1)[self.items[chosen]].astype(np.int32),
+            self.weights[chosen],
+            self.times[chosen],
+        )
+
     def part(self, chosen: npt.NDArray[np.bool_]) -> Self:
         """Some of the interactions; users and items keep their positions."""
         return type(self)(

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from recsys_pg.collaborative.candidates import Candidate, Material, fitting
 from recsys_pg.collaborative.factors import Factors, factorize
-from recsys_pg.collaborative.histories import sampled_histories
+from recsys_pg.collaborative.histories import histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, choose
@@ -13,6 +15,8 @@ from recsys_pg.collaborative.operators.operator import Floats, Operator, weighte
 from recsys_pg.types import Progress
 
 _HISTORIES = 20_000
+_ASKED = 2000
+_BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,25 @@ def learn_model(
         )
     del operators
     factors = factorize(sums, sampled_histories(log, _HISTORIES, seed=seed), seed=seed, progress=progress)
-    return LearnedModel(factors, mixture, left_out)
+    return LearnedModel(factors.scaled(_unit(factors, log, seed)), mixture, left_out)
+
+
+def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:
+    """What makes the best score of an unseen item 1 for the median user, so that scores have a meaning."""
+    users = np.arange(len(log.user_ids))
+    if len(users) > _ASKED:
+        users = np.sort(np.random.default_rng(seed).choice(users, _ASKED, replace=False))
+    last = np.flatnonzero(np.diff(log.users, append=-1))[users]
+    best = []
+    for start in range(0, len(users), _BATCH):
+        batch = slice(start, start + _BATCH)
+        scores = factors.scores(histories_at(log, last[batch]))
+        seen = log.likes[users[batch]].tocoo()
+        scores[seen.row, seen.col] = -np.inf
+        best.append(scores.max(axis=1))
+    positive = np.concatenate(best)
+    positive = positive[np.isfinite(positive) & (positive > 0)]
+    return 1 / float(np.median(positive)) if len(positive) else 1.0
 
 
 def _learned(candidates: Sequence[Candidate], material: Material) -> dict[str, Operator]:

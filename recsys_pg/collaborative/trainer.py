@@ -2,21 +2,31 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
 
+import numpy as np
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from recsys_pg.collaborative.interactions import read_interactions
+from recsys_pg.collaborative.content_map import ContentMap, learn_content_map
+from recsys_pg.collaborative.histories import sampled_histories
+from recsys_pg.collaborative.items import read_embeddings, read_features
 from recsys_pg.collaborative.learner import Algorithm, learn, what_is_missing
-from recsys_pg.collaborative.store import write_graph
-from recsys_pg.db import translated_errors
+from recsys_pg.collaborative.log import InteractionLog, read_interactions
+from recsys_pg.collaborative.model import LearnedModel, learn_model
+from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.served import ServedFactors
+from recsys_pg.collaborative.store import activate, write_model
+from recsys_pg.config import DIMENSIONS
+from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.types import Progress
 
+_HISTORIES = 20_000
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
 
 
@@ -51,6 +61,7 @@ def train(
     neighbors: int = 100,
     reg: float | None = None,
     memory_gb: float = 4.0,
+    holdout: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> TrainReport:
@@ -66,7 +77,8 @@ def train(
         algorithm: auto takes EASE if it fits into memory_gb and at most 20,000 items have interactions.
         neighbors: edges stored an item, the strongest ones, 1 to 1,000.
         reg: regularization relative to the data, see `ease` (default 1.5) and `cosine` (default 20).
-        memory_gb: what EASE may allocate, in GB.
+        memory_gb: what learning may allocate, in GB.
+        holdout: latest likes of each user that the model is chosen by; left out, a tenth of them, 1 to 10.
         seed: of the samples that are drawn.
         progress: called during "read interactions", "learn item graph", "write item graph", "refresh
             popularity", "refresh tastes" and "refresh statistics".
@@ -84,13 +96,15 @@ def train(
     with translated_errors(), _connected_alone(engine) as connection:
         report("read interactions", 0, None)
         with connection.begin():
-            interactions = read_interactions(connection, report)
-        users, items = interactions.weights.shape
-        counts = {"users": users, "items": items, "interactions": interactions.weights.nnz}
-        message = what_is_missing(interactions)
+            log = read_interactions(connection, report).liked_only()
+            embeddings = read_embeddings(connection, log.item_ids, report)
+            features = read_features(connection, log.item_ids, report)
+        users, items = log.likes.shape
+        counts = {"users": users, "items": items, "interactions": log.likes.nnz}
+        message = what_is_missing(log.likes)
         if not message:
             graph = learn(
-                interactions,
+                log.likes.astype(np.float64),
                 algorithm=algorithm,
                 neighbors=neighbors,
                 reg=reg,
@@ -98,18 +112,40 @@ def train(
                 seed=seed,
                 progress=report,
             )
+            model = learn_model(
+                log, embeddings, memory_gb=memory_gb, targets=holdout, seed=seed, progress=report
+            )
+            served = ServedFactors.of(model.factors)
+            content = _content_map(served, model, log, embeddings, features, seed, report)
             chosen, message = graph.algorithm, graph.reason
             seconds = round(time.monotonic() - started, 3)
-            with connection.begin():
-                model_id, written = write_graph(
-                    connection,
+            with _autocommitted(engine) as storing:
+                model_id, written = write_model(
+                    storing,
                     graph.edges,
-                    interactions.item_ids,
+                    served,
+                    [scale.residual for scale in model.factors.scales],
+                    [scale.decay for scale in model.factors.scales],
+                    content,
+                    log.item_ids,
                     algorithm=graph.algorithm,
-                    parameters={"neighbors": neighbors, "reg": graph.reg, "seed": seed},
-                    metrics=counts | {"edges": graph.edges.nnz, "seconds": seconds},
+                    parameters={
+                        "neighbors": neighbors,
+                        "reg": graph.reg,
+                        "seed": seed,
+                        "terms": [asdict(term) for term in model.mixture.terms],
+                    },
+                    metrics=counts
+                    | {
+                        "edges": graph.edges.nnz,
+                        "seconds": seconds,
+                        "ndcg": model.mixture.ndcg,
+                        "ndcg_alone": dict(model.mixture.alone),
+                        "left_out": dict(model.left_out),
+                    },
                     progress=report,
                 )
+                activate(storing, model_id)
         _refresh(connection, report)
     return TrainReport(
         model_id=model_id,
@@ -133,6 +169,12 @@ def _check_arguments(algorithm: str, neighbors: int, reg: float | None, memory_g
 
 
 @contextmanager
+def _autocommitted(engine: sa.Engine) -> Iterator[psycopg.Connection[Any]]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield driver_connection(connection)
+
+
+@contextmanager
 def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A connection that keeps other trainings out while it lives, so that a killed process lets them in."""
     with engine.connect() as connection:
@@ -150,8 +192,36 @@ def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
             connection.invalidate()
 
 
+def _content_map(
+    served: ServedFactors,
+    model: LearnedModel,
+    log: InteractionLog,
+    embeddings: Floats,
+    features: Sequence[Collection[str]],
+    seed: int,
+    progress: Progress,
+) -> ContentMap | None:
+    """The map from content to factors; None when no item has any content, or it tells nothing."""
+    if not np.isfinite(embeddings).any() and not any(features):
+        return None
+    progress("learn content map", 0, None)
+    known = sampled_histories(log, _HISTORIES, seed=seed)
+    queries = sum(
+        known.decayed(scale.decay) @ history.astype(np.float32)
+        for scale, history in zip(model.factors.scales, served.histories, strict=True)
+    )
+    # an error in a target costs what users ask for; one in a history, what targets differ by
+    factors = served.parts()
+    importance = np.concatenate(
+        [(np.asarray(queries) ** 2).mean(axis=0), *(len(served.histories) * [(factors[:, :DIMENSIONS] ** 2).mean(axis=0)])]
+    ).astype(np.float32)
+    content = learn_content_map(factors, importance, embeddings, features, seed=seed)
+    return content if content.error < 1 else None
+
+
 def _refresh(connection: sa.Connection, progress: Progress) -> None:
     for phase, statement in (
+        ("refresh new items", "select recsys_api.refresh_item_factors()"),
         ("refresh popularity", "select recsys_api.refresh_popularity()"),
         ("refresh tastes", "select recsys_api.refresh_tastes()"),
         ("refresh statistics", "analyze recsys.item_neighbors, recsys.item_popularity, recsys.users"),

@@ -42,7 +42,7 @@ def test_active_models(reports):
     embedding, neighbors = reports.active_models()
     assert isinstance(embedding, ActiveModel)
     assert (embedding.purpose, embedding.name) == ("embedding", "sentence-transformers/all-MiniLM-L6-v2")
-    assert (neighbors.purpose, neighbors.name, neighbors.revision) == ("neighbors", "by hand", "1")
+    assert (neighbors.purpose, neighbors.name, neighbors.revision) == ("collaborative", "by hand", "1")
     assert neighbors.created_at.tzinfo is not None
 
 

@@ -63,7 +63,7 @@ def test_edges_are_stored_from_the_strongest_to_the_weakest_at_most_as_many_as_a
 def test_the_model_says_what_it_was_trained_with(engine, shop):
     shop.fill()
     report = train(engine, neighbors=5, seed=3)
-    [model] = shop.sql("select * from recsys.models where purpose = 'neighbors'")
+    [model] = shop.sql("select * from recsys.models where purpose = 'collaborative'")
     assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
     assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
