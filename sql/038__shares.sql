@@ -15,7 +15,7 @@ as $$
             from unnest(item_ids, weights) with ordinality h (item_id, weight, position)
             where h.weight <> 0
         ) a
-        cross join lateral (select 1 << greatest(0, floor(log(a.age + 0.5) / log(2.0))::integer - 2) as unit) u
+        cross join lateral (select 1 << greatest(0, floor(ln(a.age + 0.5::double precision) / ln(2::double precision))::integer - 2) as unit) u
         cross join unnest(decays) with ordinality s (decay, scale)
         cross join lateral (select power(s.decay, a.age / u.unit * u.unit) as factor) f
         where f.factor >= 0.001

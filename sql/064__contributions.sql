@@ -1,9 +1,10 @@
--- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score.
+-- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score. Not by
+-- factors, it is what the item graph and the texts say.
 --   graph    what people tell: by the item factors and residuals of the active model, at all its time scales; or, without
 --            factors, weight * edge weight of the item graph, of a dislike along positive edges only
 --   content  without item factors, setting hybrid.content_weight * the past item's share of the product of taste and target
 create or replace function recsys_api._contributions(
-    item_ids bigint[], weights double precision[], target_item_ids bigint[])
+    item_ids bigint[], weights double precision[], target_item_ids bigint[], by_factors boolean default true)
 returns table (target_item_id bigint, item_id bigint, graph double precision, content double precision)
 language plpgsql stable rows 500
 set search_path from current
@@ -14,11 +15,11 @@ declare
     model record;
 begin
     select m.id, m.decays into model from recsys.models m where m.purpose = 'collaborative' and m.is_active;
-    if model.decays is not null then
+    if by_factors and model.decays is not null then
         return query
         with history as materialized (
             select s.item_id, s.share, f.history[s.scale] as vector, r.neighbor_ids, r.weights
-            from recsys_api._shares(model.decays, item_ids, weights) s
+            from recsys_api._shares(model.decays, _contributions.item_ids, _contributions.weights) s
             left join recsys.item_factors f on f.model_id = model.id and f.item_id = s.item_id
             left join recsys.item_residuals r on r.model_id = model.id and r.item_id = s.item_id and r.scale = s.scale
         )

@@ -1,8 +1,8 @@
 -- Private. The k items that pass a filter and whose targets have the largest inner product with a query vector in the space
 -- of a model's item factors, largest first: those of smallest cosine distance, since all targets have one length.
 --
---   index_walk  The nearest are looked up without the filter and cut by it, in a walk six times as broad as that should
---               take, of which the first quarter counts.
+--   index_walk  The nearest are looked up without the filter and cut by it, in a walk three times as broad as that should
+--               take, of which the first half counts; without a filter twice as broad.
 --   scan        Where that would be too broad, or found too few: the targets of all that pass are compared.
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, filter recsys_api.filter, model_id bigint)
@@ -18,6 +18,7 @@ declare
     is_filtered boolean;
     ef_search   text := coalesce(current_setting('hnsw.ef_search', true), '40');
     share       double precision := 1;
+    wanted      double precision;
     breadth     integer;
     -- a narrow row tells what an item is like, so who may not see the item may not see it
     has_copies  boolean := not row_security_active('recsys.items') and not exists (
@@ -31,10 +32,10 @@ begin
         select e.share into share
         from recsys_api._estimate_passing(filter, conditions || recsys_api._band_conditions(filter)) e;
     end if;
-    breadth := greatest(recsys_api._setting('search.ef_search')::integer,
-        6 * (k + coalesce(cardinality((filter).exclude_item_ids), 0)) / greatest(share, 1e-6));
-    if breadth <= 1000 or not is_filtered then
-        breadth := least(1000, breadth);
+    wanted := greatest(200, case when is_filtered then 3 else 2 end
+        * (k + coalesce(cardinality((filter).exclude_item_ids), 0)) / greatest(share, 1e-6));
+    if wanted <= 1000 or not is_filtered then
+        breadth := least(1000, wanted);
         perform set_config('hnsw.ef_search', breadth::text, true);
         execute format(
             'select array_agg(n.id order by n.distance, n.id), array_agg(1 - n.distance order by n.distance, n.id)
@@ -44,7 +45,7 @@ begin
                          order by f.target <=> $2::halfvec limit %s) f
                    join recsys.items item on item.id = f.id
                    where true %s order by f.distance, f.id limit %s) n',
-            model_id, case when is_filtered then breadth / 4 else breadth end, conditions, k)
+            model_id, case when is_filtered then breadth / 2 else breadth end, conditions, k)
         into ids, scores using filter, query;
         perform set_config('hnsw.ef_search', ef_search, true);
     end if;

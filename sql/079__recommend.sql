@@ -163,7 +163,7 @@ begin
     causes as materialized (
         select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
         from recsys_api._contributions(history_ids, history_weights,
-            (select array_agg(h.item_id) from chosen h where h.original_position <= personal)) c
+            (select array_agg(h.item_id) from chosen h where h.original_position <= personal), has_factors) c
         join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
         cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
             else c.graph + c.content end as share) s
