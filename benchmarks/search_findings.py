@@ -32,10 +32,14 @@ def findings(result: Result) -> list[Finding]:
 
 
 def growth(small: Result, large: Result) -> Finding:
-    """p95 of the larger catalogue over p95 of the smaller, in every cell."""
+    """p95 of the larger catalogue over p95 of the smaller, in every cell that both have."""
+    smaller = {cell_name(cell): cell for cell in small["cells"]}
     names = [name for name in small["versions"] if name in large["versions"]]
     rows = []
-    for before, after in zip(small["cells"], large["cells"], strict=True):
+    for after in large["cells"]:
+        if cell_name(after) not in smaller:
+            continue
+        before = smaller[cell_name(after)]
         ratios = [
             f"{after['columns'][name]['p95'] / before['columns'][name]['p95']:.1f}"
             if name in before["columns"] and name in after["columns"]

@@ -237,7 +237,7 @@ def run(options: argparse.Namespace, folder: Path) -> Path:
             engine.open()
         ours = [engine for engine in engines if isinstance(engine, Recsys)]
         result: dict[str, Any] = {
-            "command": f"python benchmarks/search_speed.py {' '.join(sys.argv[1:])}".strip(),
+            "command": command(),
             "machine": machine(),
             "python": platform.python_version(),
             "server": server_settings(options.rows),
@@ -265,6 +265,17 @@ def run(options: argparse.Namespace, folder: Path) -> Path:
         for engine in engines:
             engine.close()
     return path
+
+
+def command() -> str:
+    """The command line without --keep, whose folder is of one machine only."""
+    words = ["python benchmarks/search_speed.py"]
+    is_folder = False
+    for word in sys.argv[1:]:
+        if not is_folder and not word.startswith("--keep"):
+            words.append(word)
+        is_folder = word == "--keep"
+    return " ".join(words)
 
 
 def main() -> None:

@@ -93,7 +93,7 @@ def learn_content_map(
 
 
 def _centered(embeddings: Floats) -> tuple[Floats, Floats]:
-    known = np.isfinite(embeddings).all(axis=1)
+    known = np.asarray(np.isfinite(embeddings).all(axis=1))
     mean = embeddings[known].mean(axis=0) if known.any() else np.zeros(embeddings.shape[1], np.float32)
     centered: Floats = np.where(known[:, None], embeddings - mean, 0).astype(np.float32)
     return mean, centered
