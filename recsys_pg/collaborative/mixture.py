@@ -24,6 +24,7 @@ _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
 _CANDIDATES = 100
 _BATCH = 256
+_ENTRIES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out.
+    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out, None where nothing was.
 
     alone is the same of each operator at its best decay.
     """
 
     terms: tuple[Term, ...]
-    ndcg: float
+    ndcg: float | None
     alone: Mapping[str, float]
 
 
@@ -109,10 +110,11 @@ class _Lists:
         progress: Progress | None,
     ) -> None:
         asked = np.flatnonzero(np.diff(holdout.targets.indptr))
+        batch = max(1, min(_BATCH, _ENTRIES // (len(names) * holdout.targets.shape[1])))
         histories = {decay: holdout.histories.decayed(decay) for _, decay in names}
         blocks, closed, hits = [], [], []
-        for start in range(0, len(asked), _BATCH):
-            users = asked[start : start + _BATCH]
+        for start in range(0, len(asked), batch):
+            users = asked[start : start + batch]
             seen = holdout.seen[users].toarray() > 0
             wanted = holdout.targets[users].toarray() > 0
             scores = [operators[name].scores(histories[decay][users]) for name, decay in names]

@@ -1,6 +1,6 @@
 """From what people did to a model that a database can serve."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +10,8 @@ from recsys_pg.collaborative.factors import Factors, factorize
 from recsys_pg.collaborative.histories import histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import hold_out
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.mixture import Mixture, choose
-from recsys_pg.collaborative.operators.operator import Floats, Operator, weighted_sum
+from recsys_pg.collaborative.mixture import Mixture, Term, choose
+from recsys_pg.collaborative.operators.operator import Floats, Operator, OperatorSum
 from recsys_pg.types import Progress
 
 _HISTORIES = 20_000
@@ -39,37 +39,59 @@ def learn_model(
     targets: int | None = None,
     seed: int = 0,
     progress: Progress,
-) -> LearnedModel:
+) -> LearnedModel | None:
     """Learn all operators that fit, choose their sum by what was held out, learn that from everything.
 
     The same arguments give the same model.
 
     Args:
-        log: what people did; somebody likes two items.
+        log: what people did; somebody likes two items. Without anything to hold out, the first operator that
+            fits is taken alone.
         embeddings: (n_items, dimensions) of the texts, NaN in rows without; or None.
         memory_gb: what learning may allocate beside the log, in GB.
         targets: likes that are held out of each user; see `hold_out`.
         seed: of all that is drawn.
         progress: called in each step.
+
+    Returns:
+        None when the memory suffices for no operator.
     """
     material = Material(log, embeddings, seed, progress)
     candidates, left_out = fitting(material, memory_gb)
+    if not candidates:
+        return None
     holdout = hold_out(log, targets=targets, seed=seed)
-    mixture = choose(_learned(candidates, replace(material, log=holdout.learned)), holdout, progress=progress)
-    used = {term.operator for term in mixture.terms}
-    operators = _learned([candidate for candidate in candidates if candidate.name in used], material)
-    sums = []
-    for decay in sorted({term.decay for term in mixture.terms}):
-        terms = [term for term in mixture.terms if term.decay == decay]
-        sums.append(
-            (
-                decay,
-                weighted_sum([operators[term.operator] for term in terms], [term.weight for term in terms]),
-            )
-        )
-    del operators
-    factors = factorize(sums, sampled_histories(log, _HISTORIES, seed=seed), seed=seed, progress=progress)
+    if holdout.targets.nnz:
+        learned = replace(material, log=holdout.learned)
+        mixture = choose(dict(_learned(candidates, learned)), holdout, progress=progress)
+    else:
+        mixture = Mixture((Term(candidates[0].name, 1.0, 1.0),), None, {})
+    factors = factorize(
+        _sums(candidates, mixture, material),
+        sampled_histories(log, _HISTORIES, seed=seed),
+        seed=seed,
+        progress=progress,
+    )
     return LearnedModel(factors.scaled(_unit(factors, log, seed)), mixture, left_out)
+
+
+def _learned(candidates: Sequence[Candidate], material: Material) -> Iterator[tuple[str, Operator]]:
+    for done, candidate in enumerate(candidates):
+        material.progress(f"learn {candidate.name}", done, len(candidates))
+        yield candidate.name, candidate.learn(material)
+
+
+def _sums(
+    candidates: Sequence[Candidate], mixture: Mixture, material: Material
+) -> list[tuple[float, Operator]]:
+    """The sum of the terms of each decay; of the operators, one is in memory at a time."""
+    sums = {decay: OperatorSum() for decay in sorted({term.decay for term in mixture.terms})}
+    used = {term.operator for term in mixture.terms}
+    for name, operator in _learned([each for each in candidates if each.name in used], material):
+        for term in mixture.terms:
+            if term.operator == name:
+                sums[term.decay].add(operator, term.weight)
+    return [(decay, added.total()) for decay, added in sums.items()]
 
 
 def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:
@@ -88,11 +110,3 @@ def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:
     positive = np.concatenate(best)
     positive = positive[np.isfinite(positive) & (positive > 0)]
     return 1 / float(np.median(positive)) if len(positive) else 1.0
-
-
-def _learned(candidates: Sequence[Candidate], material: Material) -> dict[str, Operator]:
-    operators = {}
-    for done, candidate in enumerate(candidates):
-        material.progress("learn operators", done, len(candidates))
-        operators[candidate.name] = candidate.learn(material)
-    return operators
