@@ -213,7 +213,7 @@ select recsys_api.remember_query('a film', (select sum(embedding) from recsys.it
 
 
 def queries(connection, number=48):
-    """How many of the queries are an item that is left out, a kept text, the taste of a user, or none of these."""
+    """How many queries are an item that is left out, a kept text, the taste of a user, or none of these."""
     return connection.execute(
         """
         select count(*) filter (where i.id is not null), count(*) filter (where q.query is not null),
