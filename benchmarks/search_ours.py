@@ -10,6 +10,7 @@ from search_engine import Built, Engine, Search, Setting
 from search_postgres import Database
 
 from recsys_pg import db, indexes, schema
+from recsys_pg.calibration import calibrate
 from recsys_pg.types import ItemFilter
 
 FILTERS = {
@@ -52,6 +53,18 @@ class Recsys(Database):
         # the functions of today, though the data may be of an earlier run
         schema.migrate(db.create_engine(self.url, poolclass=sa.NullPool))
         super().open()
+
+    def calibrate(self) -> None:
+        """Fit the settings of search to this database."""
+        calibrate(db.create_engine(self.url, poolclass=sa.NullPool))
+
+    def search_settings(self) -> dict[str, int]:
+        """The settings of search that calibration may change."""
+        rows = self.connection.execute(
+            "select key, (value #>> '{}')::integer from recsys.settings where key in"
+            " ('search.ef_search', 'search.rerank', 'search.exact_limit', 'search.scan_limit') order by key"
+        ).fetchall()
+        return dict(rows)
 
     def query(self, kind: str) -> str:
         return (

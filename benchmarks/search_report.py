@@ -21,13 +21,19 @@ from matplotlib.lines import Line2D
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 """The page, which is committed with its plots; the results are not."""
-PAGE_ROWS = (200_000, 1_000_000)
-"""The catalogues that it shows."""
+PAGE_RESULTS = {
+    "search_speed_200000": "search at 200000 rows",
+    "search_speed_1000000": "search at 1000000 rows",
+    "search_speed_1000000_calibrated": "search at 1000000 rows, calibrated",
+}
+"""The results that it shows, and the names of their places."""
+GROWTH = ("search_speed_200000", "search_speed_1000000_calibrated")
+"""The results that its table of growth compares."""
 WIDEST = 13
 
 
 def show(path: Path) -> None:
-    """Print a result's tables and write its plot; of a whole result at PAGE_ROWS, also the page's tables."""
+    """Print a result's tables and write its plot; of one of PAGE_RESULTS, also the page's tables."""
     result = json.loads(path.read_text(encoding="utf-8"))
     width = 24 + (WIDEST + 3) * len(result["versions"])
     console = Console(width=max(Console().width, width))
@@ -40,9 +46,9 @@ def show(path: Path) -> None:
             table.add_row(*row)
         console.print(table)
     picture = path.with_suffix(".png")
-    if result["rows"] in PAGE_ROWS and not path.stem.endswith("_part"):
+    if path.stem in PAGE_RESULTS:
         picture = PAGE.with_name(picture.name)
-        write_page(result, picture)
+        write_page(result, PAGE_RESULTS[path.stem], picture)
         console.print(f"The tables of {PAGE} are written.")
     plot(result, picture)
     console.print(f"The figures are in {path}, the plot is {picture}.")
@@ -119,11 +125,11 @@ def plot(result: Result, path: Path) -> None:
     plt.close(figure)
 
 
-def write_page(result: Result, picture: Path) -> None:
+def write_page(result: Result, place: str, picture: Path) -> None:
     """Put the result's tables between their markers on the page, and the growth from the smaller result."""
     text = PAGE.read_text(encoding="utf-8")
-    text = _replace(text, f"search at {result['rows']} rows", _section(result, picture))
-    files = [RESULTS / f"search_speed_{rows}.json" for rows in PAGE_ROWS]
+    text = _replace(text, place, _section(result, picture))
+    files = [RESULTS / f"{stem}.json" for stem in GROWTH]
     if all(file.exists() for file in files):
         small, large = (json.loads(file.read_text(encoding="utf-8")) for file in files)
         text = _replace(text, "growth of search", _markdown(search_findings.growth(small, large)))
@@ -146,6 +152,9 @@ def _section(result: Result, picture: Path) -> str:
         f" Python {result['python']}; {versions}. Both servers: {settings}. {result['queries']} queries a"
         f" cell, {result['rounds']} rounds."
     ]
+    own = ", ".join(f"`{name}` {value}" for name, value in result.get("search_settings", {}).items())
+    if own:
+        parts.append(f"Our settings: {own}.")
     if result["noise"]:
         parts.append(
             f"The rows beyond 290,000 are real vectors with normal noise of {result['noise']} a component, so"

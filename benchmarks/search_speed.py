@@ -227,7 +227,8 @@ def run(options: argparse.Namespace, folder: Path) -> Path:
     """Measure everything. The result is written after each cell, so that one may stop early."""
     catalogue = load(options.rows, options.queries, folder)
     partial = bool(options.only or options.selectivity)
-    path = RESULTS / f"search_speed_{options.rows}{'_part' if partial else ''}.json"
+    suffix = "_part" if partial else "_calibrated" if options.calibrate else ""
+    path = RESULTS / f"search_speed_{options.rows}{suffix}.json"
     RESULTS.mkdir(exist_ok=True)
     with servers(folder, options.rows) as urls:
         columns = chosen(table_columns(catalogue, folder, urls, options.advised), options)
@@ -236,6 +237,10 @@ def run(options: argparse.Namespace, folder: Path) -> Path:
         for engine in engines:
             engine.open()
         ours = [engine for engine in engines if isinstance(engine, Recsys)]
+        if options.calibrate:
+            for engine in {engine.database: engine for engine in ours}.values():
+                print(f"calibrating {engine.database}", file=sys.stderr, flush=True)
+                engine.calibrate()
         result: dict[str, Any] = {
             "command": command(),
             "machine": machine(),
@@ -246,6 +251,7 @@ def run(options: argparse.Namespace, folder: Path) -> Path:
             "queries": options.queries,
             "rounds": options.rounds,
             "noise": catalogue.noise,
+            "search_settings": ours[0].search_settings() if ours else {},
             "built": {name: asdict(row) for name, row in built.items()},
             "round_trip": round(ours[0].round_trip(2000), 4) if ours else None,
             "cells": [],
@@ -294,6 +300,7 @@ def main() -> None:
         metavar="%",
         help="selectivities whose topics get an index each; by default those that recsys-pg advises",
     )
+    add("--calibrate", action="store_true", help="calibrate our databases first, as recsys-pg calibrate does")
     add("--keep", type=Path, metavar="DIR", help="keep what is built in this folder, and use what is there")
     options = parser.parse_args()
     if not 20_000 <= options.rows <= 5_000_000:

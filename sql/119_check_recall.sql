@@ -1,7 +1,8 @@
 -- Checks on your own data whether searches find what they should, against exact scans; recsys-pg recall shows it.
 --
--- Searches are made of random items, each the query of one search that leaves it out of the answer, and of filters:
--- one in eight searches has none; three in eight have filters that searches really had (the sample that recsys-pg
+-- Searches are made of queries and filters. One query in two is a random item, which is left out of the answer; the
+-- others are kept texts and tastes of users, which are harder to find things for, or means of items where there are none.
+-- One search in eight has no filter; three in eight have filters that searches really had (the sample that recsys-pg
 -- indexes advises from), as far as there are; the others have filters made from the catalogue, of categories, tags,
 -- stock, prices and ids, near the query, far from it and neither, from few items that pass to nearly all.
 -- Each result is kept as rows of recsys.recall_checks, shown by recsys_report.recall_checks; not on a replica and not in
@@ -82,7 +83,7 @@ begin
             raise warning 'a search with the rule % is left out: %', (asked.filter).rule, sqlerrm;
             continue;
         end;
-        -- the item that is the query is left out of its answer
+        -- an item that is the query is left out of its answer
         places := places || (select min(b.place) from unnest(bounds) with ordinality b (bound, place)
                              where b.bound = 0 or judged.rows_passing >= b.bound * (items - 1))::integer;
         strategies := strategies || judged.strategy;

@@ -82,8 +82,8 @@ def test_a_search_that_returns_too_few_rows_is_noticed(large):
 def test_a_search_that_misses_one_of_ten_has_recall_point_nine(large):
     replace_search(
         large,
-        "select i.id from recsys.items i where i.embedding is not null and i.id <> filter.exclude_item_ids[1]"
-        " order by (i.embedding <=> query) + 0 offset 1 limit k",
+        "select i.id from recsys.items i where i.embedding is not null and i.id is distinct from"
+        " filter.exclude_item_ids[1] order by (i.embedding <=> query) + 0 offset 1 limit k",
     )
     (unfiltered,) = [row for row in check(large, "sample => 24") if row.band == "100 %"]
     assert (unfiltered.recall, unfiltered.worst_recall, unfiltered.rows_missing) == (
@@ -207,13 +207,47 @@ def test_filters_whose_rule_is_gone_or_broken_are_left_out(catalogue):
     check(catalogue, "sample => 24")
 
 
-def test_each_query_is_left_out_of_its_own_answer(catalogue):
-    (searches, excluding) = catalogue.execute(
-        "select count(*), count(*) filter (where i.embedding = s.query)"
-        " from recsys_api._recall_searches(array_fill(0.5::double precision, array[50])) s"
-        " join recsys.items i on array[i.id] = (s.filter).exclude_item_ids"
+KEEP_A_TEXT = """
+select recsys_api.remember_query('a film', (select sum(embedding) from recsys.items where id in (3, 4)))
+"""
+
+
+def queries(connection, number=48):
+    """How many queries are an item that is left out, a kept text, the taste of a user, or none of these."""
+    return connection.execute(
+        """
+        select count(*) filter (where i.id is not null), count(*) filter (where q.query is not null),
+            count(*) filter (where u.id is not null), count(*) filter (where i.id is null and q.query is null
+                and u.id is null)
+        from recsys_api._recall_searches(array_fill(0.5::double precision, array[%s])) s
+        left join recsys.items i on array[i.id] = (s.filter).exclude_item_ids and i.embedding = s.query
+        left join recsys.query_embeddings q on q.embedding = s.query
+        left join recsys.users u on u.embedding = s.query
+        """,
+        (number,),
     ).fetchone()
-    assert searches == excluding == 50
+
+
+def test_one_query_in_two_is_an_item_that_is_left_out_of_its_own_answer(catalogue):
+    catalogue.execute("update recsys.users set embedding = null, embedding_model_id = null")
+    assert queries(catalogue) == (24, 0, 0, 24)
+
+
+def test_the_other_queries_are_texts_and_tastes(catalogue):
+    catalogue.execute("select recsys_api.refresh_tastes()")
+    catalogue.execute(KEEP_A_TEXT)
+    items, texts, tastes, means = queries(catalogue, 400)  # more than there are texts and users
+    assert (items, means) == (200, 0)
+    assert texts > 0
+    assert tastes > 0
+
+
+def test_texts_and_tastes_of_another_model_are_no_queries(catalogue):
+    catalogue.execute(
+        f"select recsys_api.refresh_tastes(); {KEEP_A_TEXT};"
+        "update recsys.models set is_active = false where purpose = 'embedding'"
+    )
+    assert queries(catalogue) == (24, 0, 0, 24)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.05, 0.005])
