@@ -1,18 +1,21 @@
 -- Gives the items that the active model has not learned the factors that follow from what they are, so that they are
 -- recommended like those that people know; returns how many.
 --
--- Arguments: item_ids, those whose content is new or has changed; left out, all that have no factors yet.
--- The worker calls it for what it has embedded, recsys-pg train for all. What was learned from interactions stays.
+-- Arguments: item_ids, those whose content is new or has changed; left out, all that have no factors yet; model_id, a
+-- trained model, by default the active one.
+-- The worker calls it for what it has embedded, and training before it switches to a new model. What was learned from
+-- interactions stays.
 -- Cost: about 3 ms an item, most of it for the vector index.
 -- Example: select recsys_api.refresh_item_factors();
-create or replace function recsys_api.refresh_item_factors(item_ids bigint[] default null)
+create or replace function recsys_api.refresh_item_factors(
+    item_ids bigint[] default null, model_id bigint default null)
 returns bigint
 language plpgsql volatile
 set search_path from current
 as $$
 declare
-    model   bigint := (select m.id from recsys.models m
-        where m.purpose = 'collaborative' and m.is_active and m.decays is not null);
+    model   bigint := coalesce(refresh_item_factors.model_id, (select m.id from recsys.models m
+        where m.purpose = 'collaborative' and m.is_active and m.decays is not null));
     batch   bigint[];
     changed bigint := 0;
     written bigint;

@@ -31,6 +31,20 @@ class Histories:
     ages: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
+    def of(self, chosen: npt.NDArray[np.intp]) -> "Histories":
+        """The histories of some users, ascending, numbered anew from 0."""
+        number = np.full(self.n_users, -1, dtype=np.int32)
+        number[chosen] = np.arange(len(chosen))
+        kept = number[self.users] >= 0
+        return Histories(
+            len(chosen),
+            self.n_items,
+            number[self.users[kept]],
+            self.items[kept],
+            self.ages[kept],
+            self.weights[kept],
+        )
+
     def decayed(self, decay: float) -> csr_array[np.float32]:
         """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps), as recsys_api._shares.
 

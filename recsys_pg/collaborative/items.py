@@ -1,17 +1,21 @@
 """What is known of items besides the interactions: embeddings and fields."""
 
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
+from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.operators.operator import Floats
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
 
-_BATCH = 20_000
 _ROW = np.dtype(
     [
         ("fields", ">i2"),
@@ -23,8 +27,6 @@ _ROW = np.dtype(
         ("embedding", ">f4", (DIMENSIONS,)),
     ]
 )
-"""A row of PostgreSQL's binary COPY format: a bigint and a vector, neither of them NULL."""
-_HEADER_BYTES = 19
 
 _EMBEDDINGS = """
 copy (select i.id, i.embedding from recsys.items i where i.embedding is not null) to stdout (format binary)
@@ -37,28 +39,60 @@ copy (
 """
 
 
+_CONTENT = """
+copy (
+    select i.id, vector_send(i.embedding), recsys_api._features(i.category, i.tags, i.attributes)
+    from recsys.items i where i.id > {after} order by i.id limit {batch}
+) to stdout (format binary)
+"""
+_BATCH = 20_000
+_VECTOR_HEADER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Content:
+    """What some items are: ids is (n,), embeddings (n, 384), NaN in the rows of items without; features of each."""
+
+    ids: npt.NDArray[np.int64]
+    embeddings: Floats
+    features: list[list[str]]
+
+
+def read_content(connection: psycopg.Connection[Any], but: npt.NDArray[np.int64]) -> Iterator[Content]:
+    """The content of all items but the given ones, ascending ids, 20,000 of the catalogue at a time."""
+    after = -(2**63)
+    while True:
+        statement = sql.SQL(_CONTENT).format(after=sql.Literal(after), batch=sql.Literal(_BATCH))
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(["int8", "bytea", "text[]"])
+            rows = list(copy.rows())
+        if not rows:
+            return
+        after = rows[-1][0]
+        ids = np.array([row[0] for row in rows], np.int64)
+        chosen = np.flatnonzero(~np.isin(ids, but))
+        embeddings: Floats = np.full((len(chosen), DIMENSIONS), np.nan, np.float32)
+        for place, row in enumerate(chosen):
+            if (sent := rows[row][1]) is not None:
+                embeddings[place] = np.frombuffer(sent, ">f4", offset=_VECTOR_HEADER_BYTES)
+        if len(chosen):
+            yield Content(ids[chosen], embeddings, [rows[row][2] for row in chosen])
+
+
 def read_embeddings(
     connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
 ) -> Floats:
     """(n_items, 384) the embeddings of the given items, ascending ids; NaN in the rows of items without."""
     found: Floats = np.full((len(item_ids), DIMENSIONS), np.nan, np.float32)
     done = 0
-    with driver_connection(connection).cursor() as cursor, cursor.copy(_EMBEDDINGS) as copy:
-        rows = iter(copy)
-        rest, start = b"", _HEADER_BYTES
-        while block := b"".join([rest, *(bytes(row) for row in islice(rows, _BATCH))]):
-            count = (len(block) - start) // _ROW.itemsize
-            if count <= 0:
-                break
-            batch = np.frombuffer(block, _ROW, count, start)
-            ids = batch["id"].astype(np.int64)
-            place = np.searchsorted(item_ids, ids)
-            wanted = (place < len(item_ids)) & (item_ids[np.minimum(place, len(item_ids) - 1)] == ids)
-            found[place[wanted]] = batch["embedding"][wanted]
-            rest, start = block[start + count * _ROW.itemsize :], 0
-            done += count
-            if progress:
-                progress("read embeddings", done, None)
+    for batch in copied_rows(driver_connection(connection), _EMBEDDINGS, _ROW):
+        ids = batch["id"].astype(np.int64)
+        place = np.searchsorted(item_ids, ids)
+        wanted = (place < len(item_ids)) & (item_ids[np.minimum(place, len(item_ids) - 1)] == ids)
+        found[place[wanted]] = batch["embedding"][wanted]
+        done += len(batch)
+        if progress:
+            progress("read embeddings", done, None)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from scipy.sparse import csr_array
 
+from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.sequences import Sequences
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
@@ -17,7 +17,6 @@ from recsys_pg.types import Progress
 SMALLEST_WEIGHT = 1e-6
 """Pairs that count less than this are left out: their squares would drown in rounding."""
 
-_BATCH = 1_000_000
 _ROW = np.dtype(
     [
         ("fields", ">i2"),
@@ -31,9 +30,6 @@ _ROW = np.dtype(
         ("time", ">i8"),
     ]
 )
-"""A row of PostgreSQL's binary COPY format with four columns of 8 bytes, none of them NULL."""
-_HEADER_BYTES = 19
-_TRAILER_BYTES = 2
 
 # the order of recsys_api._history, and the order of the index that covers it
 _EVENTS = """
@@ -142,19 +138,11 @@ def read_interactions(connection: sa.Connection, progress: Progress | None = Non
     """
     batches: list[npt.NDArray[np.void]] = []
     done = 0
-    with driver_connection(connection).cursor() as cursor, cursor.copy(_EVENTS) as copy:
-        rows = iter(copy)
-        rest = b""
-        while block := b"".join([rest, *(bytes(row) for row in islice(rows, _BATCH))]):
-            start = 0 if batches else _HEADER_BYTES
-            count = (len(block) - start) // _ROW.itemsize
-            if count == 0:
-                break
-            batches.append(np.frombuffer(block, _ROW, count, start))
-            rest = block[start + count * _ROW.itemsize :]
-            done += count
-            if progress:
-                progress("read interactions", done, None)
+    for batch in copied_rows(driver_connection(connection), _EVENTS, _ROW):
+        batches.append(batch)
+        done += len(batch)
+        if progress:
+            progress("read interactions", done, None)
     events = np.concatenate(batches) if batches else np.empty(0, _ROW)
     user_ids, users = np.unique(events["user_id"].astype(np.int64), return_inverse=True)
     item_ids, items = np.unique(events["item_id"].astype(np.int64), return_inverse=True)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recsys_pg.collaborative.active import ActiveModel
 from recsys_pg.collaborative.candidates import Candidate, Material, fitting
+from recsys_pg.collaborative.comparison import Comparison, compare, ndcg_of_users
 from recsys_pg.collaborative.factors import Factors, factorize
 from recsys_pg.collaborative.histories import histories_at, sampled_histories
-from recsys_pg.collaborative.holdout import hold_out
+from recsys_pg.collaborative.holdout import Holdout, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, Term, choose
 from recsys_pg.collaborative.operators.operator import Floats, Operator, OperatorSum
@@ -23,12 +25,14 @@ _BATCH = 100
 class LearnedModel:
     """A model, and how it came about.
 
-    left_out says of each operator that was not tried why not.
+    left_out says of each operator that was not tried why not. comparison is with the active model by what was
+    liked since that was learned, None where too little was.
     """
 
     factors: Factors
     mixture: Mixture
     left_out: Mapping[str, str]
+    comparison: Comparison | None
 
 
 def learn_model(
@@ -37,6 +41,7 @@ def learn_model(
     *,
     memory_gb: float = 4.0,
     targets: int | None = None,
+    active: ActiveModel | None = None,
     seed: int = 0,
     progress: Progress,
 ) -> LearnedModel | None:
@@ -50,6 +55,7 @@ def learn_model(
         embeddings: (n_items, dimensions) of the texts, NaN in rows without; or None.
         memory_gb: what learning may allocate beside the log, in GB.
         targets: likes that are held out of each user; see `hold_out`.
+        active: the model in use, to compare with.
         seed: of all that is drawn.
         progress: called in each step.
 
@@ -60,19 +66,21 @@ def learn_model(
     candidates, left_out = fitting(material, memory_gb)
     if not candidates:
         return None
-    holdout = hold_out(log, targets=targets, seed=seed)
+    holdout = hold_out(log, targets=targets, since=active.until + 1 if active else None, seed=seed)
+    mixture, comparison = Mixture((Term(candidates[0].name, 1.0, 1.0),), None, {}), None
     if holdout.targets.nnz:
-        learned = replace(material, log=holdout.learned)
-        mixture = choose(dict(_learned(candidates, learned)), holdout, progress=progress)
-    else:
-        mixture = Mixture((Term(candidates[0].name, 1.0, 1.0),), None, {})
+        operators = dict(_learned(candidates, replace(material, log=holdout.learned)))
+        mixture = choose(operators, holdout, progress=progress)
+        if active:
+            comparison = _compared(operators, mixture, active.factors, holdout, seed, progress)
+        del operators
     factors = factorize(
         _sums(candidates, mixture, material),
         sampled_histories(log, _HISTORIES, seed=seed),
         seed=seed,
         progress=progress,
     )
-    return LearnedModel(factors.scaled(_unit(factors, log, seed)), mixture, left_out)
+    return LearnedModel(factors.scaled(_unit(factors, log, seed)), mixture, left_out, comparison)
 
 
 def _learned(candidates: Sequence[Candidate], material: Material) -> Iterator[tuple[str, Operator]]:
@@ -92,6 +100,33 @@ def _sums(
             if term.operator == name:
                 sums[term.decay].add(operator, term.weight)
     return [(decay, added.total()) for decay, added in sums.items()]
+
+
+def _compared(
+    operators: Mapping[str, Operator],
+    mixture: Mixture,
+    active: Factors,
+    holdout: Holdout,
+    seed: int,
+    progress: Progress,
+) -> Comparison | None:
+    """Of the sum as it was learned without what was held out, with the active model, which did not know it either."""
+    asked = np.flatnonzero(np.diff(holdout.recent.indptr))
+    new, old = [], []
+    for start in range(0, len(asked), _BATCH):
+        users = asked[start : start + _BATCH]
+        known = holdout.histories.of(users)
+        scores: Floats = sum(
+            (
+                operators[term.operator].scores(known.decayed(term.decay)) * np.float32(term.weight)
+                for term in mixture.terms
+            ),
+            start=np.zeros((len(users), holdout.histories.n_items), np.float32),
+        )
+        for found, of_model in ((new, scores), (old, active.scores(known))):
+            found.append(ndcg_of_users(of_model, holdout.seen[users], holdout.recent[users]))
+        progress("compare with the active model", start + len(users), len(asked))
+    return compare(np.concatenate(new), np.concatenate(old), seed=seed) if new else None
 
 
 def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:

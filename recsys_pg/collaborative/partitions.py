@@ -62,16 +62,16 @@ def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> N
         connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
 
 
-def add_foreign_keys(connection: Connection, model_id: int) -> None:
-    """Let the rows of items that are deleted go with them from now on, and those of items that are gone.
+def attach_partitions(connection: Connection, model_id: int) -> None:
+    """Make the tables partitions of their parents, and let rows go with their items from now on.
 
-    The key to the items is checked after it was added, which keeps nobody from writing items meanwhile. In
-    autocommit.
+    The key to the items is checked after it was added, which keeps nobody from writing items meanwhile; the
+    check on model_id spares reading the rows once more. In autocommit.
     """
     for parent in PARENTS:
         part = partition(parent, model_id)
         to_items = sql.Identifier(f"{parent}_item_id_fkey")
-        patiently(
+        _patiently(
             connection,
             sql.SQL(
                 "alter table {} add constraint {} foreign key (item_id)"
@@ -85,16 +85,12 @@ def add_foreign_keys(connection: Connection, model_id: int) -> None:
             ).format(part)
         )
         connection.execute(sql.SQL("alter table {} validate constraint {}").format(part, to_items))
-
-
-def attach_statements(model_id: int) -> list[sql.Composed]:
-    """What makes the tables partitions of their parents; the check on model_id spares reading the rows."""
-    return [
-        sql.SQL("alter table {} attach partition {} for values in ({})").format(
-            sql.Identifier("recsys", parent), partition(parent, model_id), sql.Literal(model_id)
+        _patiently(
+            connection,
+            sql.SQL("alter table {} attach partition {} for values in ({})").format(
+                sql.Identifier("recsys", parent), part, sql.Literal(model_id)
+            ),
         )
-        for parent in PARENTS
-    ]
 
 
 def drop_partitions(connection: Connection, model_id: int) -> None:
@@ -130,8 +126,8 @@ def partitioned_models(connection: Connection) -> set[int]:
     return {model_id for (model_id,) in rows}
 
 
-def patiently(connection: Connection, *statements: sql.Composable) -> None:
-    """Run statements in one transaction that waits for locks for two seconds at most, again and again.
+def _patiently(connection: Connection, statement: sql.Composable) -> None:
+    """Run a statement that waits for locks for two seconds at most, again and again.
 
     Who waits for a lock keeps all who come after it waiting too; so it is better to come back.
 
@@ -143,8 +139,7 @@ def patiently(connection: Connection, *statements: sql.Composable) -> None:
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
-                for statement in statements:
-                    connection.execute(statement)
+                connection.execute(statement)
             return
         except psycopg.errors.LockNotAvailable:
             if time.monotonic() > deadline:

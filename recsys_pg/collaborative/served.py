@@ -1,6 +1,6 @@
 """Factors in the form in which the database searches and adds them up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from recsys_pg.collaborative.factors import Factors
 from recsys_pg.collaborative.operators.operator import Floats
-
-DIMENSIONS = 384
+from recsys_pg.config import DIMENSIONS
 
 Halves: TypeAlias = npt.NDArray[np.float16]
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _BATCH = 1000
+_LONGEST_MAPPED = 0.999
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class ServedFactors:
         return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])
 
     @classmethod
+    def of_parts(cls, parts: Floats) -> "ServedFactors":
+        """The served form of what content predicts, as recsys_api._mapped_factors makes it."""
+        target, *histories = np.split(parts, parts.shape[1] // DIMENSIONS, axis=1)
+        length = np.linalg.norm(target, axis=1, keepdims=True)
+        target = target * np.minimum(1, _LONGEST_MAPPED / np.maximum(length, 1e-9))
+        target[:, -1] = np.sqrt(1 - np.minimum(length[:, 0], _LONGEST_MAPPED) ** 2)
+        return cls(target.astype(np.float16), tuple(history.astype(np.float16) for history in histories))
+
+    @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
         """The served form of factors of at most 383 dimensions."""
         longest = float(np.linalg.norm(factors.targets, axis=1).max()) or 1.0
@@ -51,20 +60,37 @@ class ServedFactors:
         )
         return cls(targets.astype(np.float16), histories)
 
+    @classmethod
+    def of_rows(cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int) -> "ServedFactors":
+        """The factors of which `copy_blocks` wrote the given rows, put at positions among n_items; zeros elsewhere."""
+        scales = rows["history"]["values"].shape[1]
+        targets = np.zeros((n_items, DIMENSIONS), np.float16)
+        targets[positions] = rows["target"]["value"]
+        histories = tuple(np.zeros((n_items, DIMENSIONS), np.float16) for _ in range(scales))
+        for scale, history in enumerate(histories):
+            history[positions] = rows["history"]["values"]["value"][:, scale]
+        return cls(targets, histories)
+
     def copy_blocks(
-        self, model_id: int, item_ids: Sequence[int], chosen: npt.NDArray[np.intp], halfvec_oid: int
+        self,
+        model_id: int,
+        item_ids: npt.NDArray[np.int64],
+        chosen: npt.NDArray[np.intp],
+        halfvec_oid: int,
+        *,
+        is_learned: bool,
     ) -> Iterator[bytes]:
         """The chosen rows as PostgreSQL's binary COPY format: model_id, item_id, target, history, is_learned.
 
         Every row has the same length, so that they are filled in as arrays: a million rows take seconds.
         """
-        row = _row_type(len(self.histories))
+        row = row_type(len(self.histories))
         yield _HEADER
         for start in range(0, len(chosen), _BATCH):
             positions = chosen[start : start + _BATCH]
             rows = np.zeros(len(positions), row)
             rows["fields"] = 5
-            for name, value in (("model_id", model_id), ("item_id", np.asarray(item_ids)[positions])):
+            for name, value in (("model_id", model_id), ("item_id", item_ids[positions])):
                 rows[name]["length"], rows[name]["value"] = 8, value
             _fill(rows["target"], self.targets[positions])
             array = rows["history"]
@@ -73,7 +99,7 @@ class ServedFactors:
             array["elements"], array["lower_bound"] = len(self.histories), 1
             for scale, history in enumerate(self.histories):
                 _fill(array["values"][:, scale], history[positions])
-            rows["is_learned"]["length"], rows["is_learned"]["value"] = 1, 1
+            rows["is_learned"]["length"], rows["is_learned"]["value"] = 1, is_learned
             yield rows.tobytes()
         yield _TRAILER
 
@@ -82,7 +108,8 @@ def _padded(vectors: Floats, dimensions: int) -> Floats:
     return np.pad(vectors, ((0, 0), (0, dimensions - vectors.shape[1])))
 
 
-def _row_type(scales: int) -> np.dtype[np.void]:
+def row_type(scales: int) -> np.dtype[np.void]:
+    """A row of recsys.item_factors in PostgreSQL's binary COPY format; nothing of it is NULL."""
     number = np.dtype([("length", ">i4"), ("value", ">i8")])
     vector = np.dtype([("length", ">i4"), ("dimensions", ">i2"), ("unused", ">i2"), ("value", ">f2", (DIMENSIONS,))])
     array = np.dtype(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +12,15 @@ from psycopg import sql
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.content_map import ContentMap
+from recsys_pg.collaborative.items import read_content
 from recsys_pg.collaborative.partitions import (
     Connection,
-    add_foreign_keys,
-    attach_statements,
+    attach_partitions,
     create_partitions,
     drop_partitions,
     index_partitions,
     partition,
     partitioned_models,
-    patiently,
 )
 from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.config import DIMENSIONS
@@ -32,14 +32,26 @@ _MEMORY_MB_A_ITEM = 0.0013
 _LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 2048
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What is stored of a model, all of it for the items of item_ids, (n_items,), ascending.
+
+    graph is (n_items, n_items); row i is what having liked item i adds to the others' scores. factors, with a
+    residual (n_items, n_items) and a decay for each of its time scales, and the map from content to these
+    factors are left out where they could not be learned.
+    """
+
+    item_ids: npt.NDArray[np.int64]
+    graph: csr_array[np.float32]
+    factors: ServedFactors | None
+    residuals: Sequence[csr_array[np.float32]]
+    decays: Sequence[float]
+    content: ContentMap | None
+
+
 def write_model(
     connection: Connection,
-    graph: csr_array[np.float32],
-    factors: ServedFactors,
-    residuals: Sequence[csr_array[np.float32]],
-    decays: Sequence[float],
-    content: ContentMap | None,
-    item_ids: npt.NDArray[np.int64],
+    trained: Trained,
     *,
     algorithm: str,
     parameters: Mapping[str, Any],
@@ -53,67 +65,59 @@ def write_model(
 
     Args:
         connection: of the owner, in autocommit.
-        graph: (n_items, n_items); row i is what having liked item_ids[i] adds to the others' scores.
-        factors: of the same items, as they are served.
-        residuals: (n_items, n_items) a time scale, whose decays are given.
-        content: the map to (383 + 384 · scales) served factors, if one was learned.
-        item_ids: (n_items,) ascending.
+        trained: the model.
+        algorithm: of the graph.
+        parameters, metrics: to show.
+        progress: called in each step.
 
     Returns:
         The id of the model, and the number of rows of recsys.item_neighbors.
     """
     drop_unused(connection)
+    item_ids = trained.item_ids
     kept = np.isin(item_ids, np.fromiter(_existing(connection), dtype=np.int64))
-    chosen = np.flatnonzero(kept)
     with connection.transaction():
         row = connection.execute(
             "insert into recsys.models (purpose, name, revision, parameters, metrics, decays)"
             " values ('collaborative', %s, %s, %s, %s, %s) returning id",
-            (algorithm, datetime.now(UTC).isoformat(), json.dumps(parameters), json.dumps(metrics), list(decays)),
+            (
+                algorithm,
+                datetime.now(UTC).isoformat(),
+                json.dumps(parameters),
+                json.dumps(metrics),
+                list(trained.decays) or None,
+            ),
         ).fetchone()
         assert row is not None  # noqa: S101
         (model_id,) = row
-        create_partitions(connection, model_id)
-        _write_factors(connection, model_id, factors, item_ids, chosen, progress)
-        if content is not None:
-            _write_content_map(connection, model_id, content, 1 + len(decays))
-        for scale, residual in enumerate(residuals, start=1):
-            copy_rows(
-                connection,
-                f"recsys.item_residuals_{model_id}",
-                ("model_id", "item_id", "scale", "neighbor_ids", "weights"),
-                ("int8", "int8", "int2", "int8[]", "float4[]"),
-                (
-                    (model_id, item_id, scale, neighbors, weights)
-                    for item_id, neighbors, weights in _edges(
-                        residual, item_ids, kept, f"write residuals {scale}", progress
-                    )
-                ),
-            )
+        if trained.factors is not None:
+            create_partitions(connection, model_id)
+            progress("write factors", 0, None)
+            _write_factors(connection, model_id, trained, kept, progress)
+            _write_residuals(connection, model_id, trained, kept, progress)
+        if trained.content is not None:
+            _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
         written = copy_rows(
             connection,
             "recsys.item_neighbors",
             ("model_id", "item_id", "neighbor_ids", "weights"),
             ("int8", "int8", "int8[]", "float4[]"),
-            ((model_id, *edges) for edges in _edges(graph, item_ids, kept, "write item graph", progress)),
+            (
+                (model_id, *edges)
+                for edges in _edges(trained.graph, item_ids, kept, "write item graph", progress)
+            ),
         )
-    progress("index factors", 0, None)
-    memory_mb = int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, _MEMORY_MB_A_ITEM * len(chosen))))
-    index_partitions(connection, model_id, memory_mb)
-    add_foreign_keys(connection, model_id)
+    if trained.factors is not None:
+        progress("index factors", 0, None)
+        needed = _MEMORY_MB_A_ITEM * _count(connection, model_id)
+        index_partitions(connection, model_id, int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed))))
+        attach_partitions(connection, model_id)
     return model_id, written
 
 
 def activate(connection: Connection, model_id: int) -> None:
-    """Switch to a model in one transaction."""
-    patiently(
-        connection,
-        *attach_statements(model_id),
-        sql.SQL("update recsys.models set is_active = false where purpose = 'collaborative' and is_active"),
-        sql.SQL("update recsys.models set is_active = true, activated_at = now() where id = {}").format(
-            sql.Literal(model_id)
-        ),
-    )
+    """Switch to a model in one transaction, after items that it has not seen got their factors. In autocommit."""
+    connection.execute("select recsys_api._activate_model(%s)", (model_id,))
 
 
 def drop_unused(connection: Connection) -> None:
@@ -130,6 +134,13 @@ def drop_unused(connection: Connection) -> None:
     )
 
 
+def _count(connection: Connection, model_id: int) -> int:
+    row = connection.execute(
+        sql.SQL("select count(*) from {}").format(partition("item_factors", model_id))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _existing(connection: Connection) -> Iterator[int]:
     with connection.cursor() as cursor, cursor.copy("copy (select id from recsys.items) to stdout") as copy:
         for (item_id,) in copy.rows():
@@ -137,12 +148,31 @@ def _existing(connection: Connection) -> Iterator[int]:
 
 
 def _write_factors(
+    connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
+) -> None:
+    """Write the factors that were learned, and those that follow from the content of all other items."""
+    assert trained.factors is not None  # noqa: S101
+    _copy_factors(connection, model_id, trained.factors, trained.item_ids, np.flatnonzero(kept), is_learned=True)
+    if trained.content is None:
+        return
+    done = 0
+    for content in read_content(connection, trained.item_ids):
+        parts = trained.content.factors(content.embeddings, content.features)
+        told = np.flatnonzero(parts.any(axis=1))
+        served = ServedFactors.of_parts(parts)
+        _copy_factors(connection, model_id, served, content.ids, told, is_learned=False)
+        done += len(content.ids)
+        progress("write new items", done, None)
+
+
+def _copy_factors(
     connection: Connection,
     model_id: int,
     served: ServedFactors,
     item_ids: npt.NDArray[np.int64],
     chosen: npt.NDArray[np.intp],
-    progress: Progress,
+    *,
+    is_learned: bool,
 ) -> None:
     row = connection.execute(
         "select t.oid from pg_type t join pg_extension e on e.extnamespace = t.typnamespace"
@@ -152,12 +182,27 @@ def _write_factors(
     statement = sql.SQL(
         "copy {} (model_id, item_id, target, history, is_learned) from stdin (format binary)"
     ).format(partition("item_factors", model_id))
-    done = 0
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in served.copy_blocks(model_id, item_ids, chosen, row[0]):
+        for block in served.copy_blocks(model_id, item_ids, chosen, row[0], is_learned=is_learned):
             copy.write(block)
-            progress("write factors", min(len(chosen), done), len(chosen))
-            done += 1000
+
+
+def _write_residuals(
+    connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
+) -> None:
+    for scale, residual in enumerate(trained.residuals, start=1):
+        copy_rows(
+            connection,
+            f"recsys.item_residuals_{model_id}",
+            ("model_id", "item_id", "scale", "neighbor_ids", "weights"),
+            ("int8", "int8", "int2", "int8[]", "float4[]"),
+            (
+                (model_id, item_id, scale, neighbors, weights)
+                for item_id, neighbors, weights in _edges(
+                    residual, trained.item_ids, kept, f"write residuals {scale}", progress
+                )
+            ),
+        )
 
 
 def _write_content_map(connection: Connection, model_id: int, content: ContentMap, parts: int) -> None:
