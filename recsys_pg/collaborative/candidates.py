@@ -15,6 +15,7 @@ from recsys_pg.collaborative.operators.lowpass import DIMENSIONS as LOWPASS_DIME
 from recsys_pg.collaborative.operators.lowpass import lowpass
 from recsys_pg.collaborative.operators.next_item import next_item_ridge, transitions
 from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.operators.repeat import repeat
 from recsys_pg.types import Progress
 
 DENSE_ITEMS = 20_000
@@ -143,6 +144,9 @@ CANDIDATES: Sequence[Candidate] = (
         lambda m: "" if m.has_content else "no item is embedded",
     ),
 )
+
+REPEAT = Candidate("repeat", lambda m: repeat(len(m.log.item_ids)), Memory(item=12), Memory())
+"""Not for the choice of what is new to somebody; see recsys_pg.collaborative.repeats."""
 
 
 def fitting(material: Material, memory_gb: float) -> tuple[list[Candidate], dict[str, str]]:

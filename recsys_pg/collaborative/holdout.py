@@ -26,7 +26,7 @@ class Holdout:
 
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
     seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
-    it seen. recent are those of the targets that were liked since a moment that `hold_out` was given.
+    it seen. again are the targets and what they liked once more; recent are those of the targets that were liked since a moment that `hold_out` was given.
     """
 
     learned: InteractionLog
@@ -34,6 +34,7 @@ class Holdout:
     seen: csr_array[np.float32]
     targets: csr_array[np.float32]
     recent: csr_array[np.float32]
+    again: csr_array[np.float32]
 
 
 def hold_out(
@@ -100,11 +101,10 @@ def hold_out(
     shape = (len(asked), len(log.item_ids))
     seen = _marks(known.users, known.items, shape)
     is_recent = is_target & (log.times >= since) if since is not None else np.zeros(len(log), dtype=bool)
-    wanted, recent = (
-        _unseen(_marks(number[log.users[chosen]], log.items[chosen], shape), seen)
-        for chosen in (is_target, is_recent)
+    again, recent = (
+        _marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
     )
-    return Holdout(learned, histories(known), seen, wanted, recent)
+    return Holdout(learned, histories(known), seen, _unseen(again, seen), _unseen(recent, seen), again)
 
 
 def _unseen(wanted: csr_array[np.float32], seen: csr_array[np.float32]) -> csr_array[np.float32]:

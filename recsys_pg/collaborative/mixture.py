@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.operators.operator import Floats, Operator
 from recsys_pg.types import Progress
@@ -94,6 +95,14 @@ def choose(
         reached,
         alone,
     )
+
+
+def scores_of(mixture: Mixture, operators: Mapping[str, Operator], known: Histories) -> Floats:
+    """(n_users, n_items), the scores that a mixture gives to all items."""
+    total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
+    for term in mixture.terms:
+        total += operators[term.operator].scores(known.decayed(term.decay)) * np.float32(term.weight)
+    return total
 
 
 class _Lists:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recsys_pg.collaborative.active import ActiveModel
-from recsys_pg.collaborative.candidates import Candidate, Material, fitting
+from recsys_pg.collaborative.candidates import REPEAT, Candidate, Material, fitting
 from recsys_pg.collaborative.comparison import Comparison, compare, ndcg_of_users
 from recsys_pg.collaborative.factors import Factors, factorize
 from recsys_pg.collaborative.histories import histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import Holdout, hold_out
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.mixture import Mixture, Term, choose
+from recsys_pg.collaborative.mixture import Mixture, Term, choose, scores_of
 from recsys_pg.collaborative.operators.operator import Floats, Operator, OperatorSum
+from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.types import Progress
 
 _HISTORIES = 20_000
@@ -71,11 +72,13 @@ def learn_model(
     if holdout.targets.nnz:
         operators = dict(_learned(candidates, replace(material, log=holdout.learned)))
         mixture = choose(operators, holdout, progress=progress)
+        mixture = with_repeats(mixture, operators, holdout, progress)
         if active:
+            operators[REPEAT.name] = REPEAT.learn(material)
             comparison = _compared(operators, mixture, active.factors, holdout, seed, progress)
         del operators
     factors = factorize(
-        _sums(candidates, mixture, material),
+        _sums([*candidates, REPEAT], mixture, material),
         sampled_histories(log, _HISTORIES, seed=seed),
         seed=seed,
         progress=progress,
@@ -116,13 +119,7 @@ def _compared(
     for start in range(0, len(asked), _BATCH):
         users = asked[start : start + _BATCH]
         known = holdout.histories.of(users)
-        scores: Floats = sum(
-            (
-                operators[term.operator].scores(known.decayed(term.decay)) * np.float32(term.weight)
-                for term in mixture.terms
-            ),
-            start=np.zeros((len(users), holdout.histories.n_items), np.float32),
-        )
+        scores = scores_of(mixture, operators, known)
         for found, of_model in ((new, scores), (old, active.scores(known))):
             found.append(ndcg_of_users(of_model, holdout.seen[users], holdout.recent[users]))
         progress("compare with the active model", start + len(users), len(asked))
