@@ -66,10 +66,15 @@ def test_the_model_says_what_it_was_trained_with(engine, shop):
     [model] = shop.sql("select * from recsys.models where purpose = 'collaborative'")
     assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
+    assert model.parameters.pop("until") > 0
+    assert {term["operator"] for term in model.parameters.pop("terms")} == {t.operator for t in report.terms}
     assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
     assert model.metrics.pop("seconds") > 0
     assert model.metrics.pop("edges") == sum(map(len, shop.graph(model.id).values()))
-    assert model.metrics == {"users": 60, "items": 20, "interactions": 300}
+    assert model.metrics.pop("ndcg") == pytest.approx(report.ndcg)
+    assert set(model.metrics.pop("ndcg_alone")) == set(report.ndcg_alone)
+    assert model.metrics.pop("left_out") == {**report.left_out}
+    assert model.metrics == {"users": 60, "items": 20, "interactions": 300, "comparison": None}
 
 
 def test_a_new_model_takes_over_and_the_one_before_stays_as_the_way_back(engine, shop):
@@ -153,6 +158,8 @@ def test_an_item_deleted_while_the_graph_is_learned_is_left_out(engine, shop):
     graph = shop.graph(report.model_id)
     left = set(range(1, 21)) - {3, 14}
     assert set(graph) == left
+    [factors] = shop.sql("select array_agg(item_id order by item_id) as ids from recsys.item_factors")
+    assert set(factors.ids) == left
     assert {neighbor for edges in graph.values() for neighbor, _ in edges} <= left
 
 
@@ -257,6 +264,8 @@ def test_auto_says_why_it_took_which_algorithm(engine, shop):
         ("reg", float("inf")),
         ("memory_gb", 0),
         ("memory_gb", float("nan")),
+        ("holdout", 0),
+        ("holdout", 1001),
     ],
 )
 def test_arguments_out_of_their_range_are_refused(engine, argument, value):
