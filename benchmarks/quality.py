@@ -1,8 +1,8 @@
 """How good recommendations are on public data sets, by the SQL functions, beside published figures.
 
 Each data set is loaded into a database of its own, on an embedded PostgreSQL or on the server of
-RECSYS_PG_DATABASE_URL; `train` chooses everything by what it holds out of the training part; then every user is
-asked by recommend_for_user. All items are ranked but those of the training part.
+RECSYS_PG_DATABASE_URL; `train` chooses everything by what it holds out of the training part; then every user
+is asked by recommend_for_user. All items are ranked but those of the training part.
 
     python benchmarks/quality.py [--only NAME …] [--data DIR]
 
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
@@ -89,12 +89,16 @@ def split(protocol: Protocol, data: Path) -> tuple[dict[int, list[int]], dict[in
     )
 
 
-def load(engine: sa.Engine, known: Mapping[int, Sequence[int]], test: Mapping[int, set[int]], ordered: bool) -> None:
-    """Ids are one more than those of the files, which begin at 0; without an order all happens at one time."""
+def load(
+    engine: sa.Engine, known: Mapping[int, Sequence[int]], test: Mapping[int, set[int]], ordered: bool
+) -> None:
+    """Ids are one more than those of the files, which begin at 0; without an order all is at one time."""
     with engine.connect() as connection, connection.begin():
         driver = connection.connection.driver_connection
         items = sorted({i for group in (known, test) for of_user in group.values() for i in of_user})
-        copy_rows(driver, "recsys.items", ("id", "title"), ("int8", "text"), ((i + 1, f"item {i}") for i in items))
+        copy_rows(
+            driver, "recsys.items", ("id", "title"), ("int8", "text"), ((i + 1, f"item {i}") for i in items)
+        )
         copy_rows(driver, "recsys.users", ("id",), ("int8",), ((user + 1,) for user in known))
         copy_rows(
             driver,
@@ -139,7 +143,8 @@ def run(protocol: Protocol, data: Path, seed: int) -> dict[str, Any]:
         asked = time.perf_counter() - started
         with engine.connect() as connection:
             model = connection.execute(
-                sa.text("select parameters, metrics from recsys.models where id = :id"), {"id": report.model_id}
+                sa.text("select parameters, metrics from recsys.models where id = :id"),
+                {"id": report.model_id},
             ).one()
     return {
         "name": protocol.name,

@@ -94,15 +94,15 @@ class Recommender:
         filter: ItemFilter | None = None,
         weights: Sequence[float] | None = None,
     ) -> list[Recommendation]:
-        """What to show beside a basket, or to an anonymous visitor who looked at these items, the latest last.
+        """What to show beside a basket, or to a visitor who looked at these items, the latest last.
 
         Args:
             weights: how much each item counts, -1 (disliked) to 1; left out, all count 1.
 
         Raises:
             UnknownItemError: an item does not exist.
-            InvalidArgumentError: n, a weight or the filter is out of range, or there are not as many weights as
-                items.
+            InvalidArgumentError: n, a weight or the filter is out of range, or there are not as many weights
+                as items.
         """
         return self._rows(
             Recommendation,

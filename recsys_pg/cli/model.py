@@ -77,7 +77,8 @@ def show(context: typer.Context, model_id: Id, as_json: AsJson = False) -> None:
     metrics = found.metrics
     state = "active" if found.is_active else "not active"
     print_line(
-        f"Model {found.id}, {state}, trained {found.created_at:%Y-%m-%d %H:%M} in {metrics.get('seconds', 0):,} s"
+        f"Model {found.id}, {state}, trained {found.created_at:%Y-%m-%d %H:%M}"
+        f" in {metrics.get('seconds', 0):,} s"
         f" from {metrics.get('interactions', 0):,} likes of {metrics.get('users', 0):,} users and"
         f" {metrics.get('items', 0):,} items."
     )
@@ -130,8 +131,9 @@ def rollback(context: typer.Context, as_json: AsJson = False) -> None:
 def compared(users: int, ndcg: float, active_ndcg: float, low: float, high: float) -> str:
     """A sentence that compares a new model with the one that was active."""
     return (
-        f"Of what {users:,} users liked since the active model was learned, NDCG@20 is {ndcg:.4f} against its"
-        f" {active_ndcg:.4f}: a difference of {ndcg - active_ndcg:+.4f} (95 % interval {low:+.4f} to {high:+.4f})."
+        f"Of what {users:,} users liked since the active model was learned, NDCG@20 is {ndcg:.4f} against"
+        f" its {active_ndcg:.4f}: a difference of {ndcg - active_ndcg:+.4f}, 95 % interval"
+        f" {low:+.4f} to {high:+.4f}."
     )
 
 

@@ -12,13 +12,14 @@ from recsys_pg.errors import InvalidArgumentError
 
 _MODELS = (
     "select id, name, is_active, created_at, activated_at, coalesce(parameters -> 'terms', '[]') as terms,"
-    " metrics from recsys.models where purpose = 'collaborative' and coalesce(id = :id, true) order by id desc"
+    " metrics from recsys.models where purpose = 'collaborative' and coalesce(id = :id, true)"
+    " order by id desc"
 )
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A row of recsys.models; terms are those of the hybrid's sum, name is the algorithm of the item graph."""
+    """A row of recsys.models; terms are those of the hybrid's sum, name is the item graph's algorithm."""
 
     id: int
     name: str

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 from psycopg import sql
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.factors import Factors, TimeScale
@@ -46,7 +46,9 @@ def read_active(
     if row is None or row[2] is None:
         return None
     model_id, decays, until = row
-    statement = sql.SQL("copy (select model_id, item_id, target, history, is_learned from {}) to stdout (format binary)")
+    statement = sql.SQL(
+        "copy (select model_id, item_id, target, history, is_learned from {}) to stdout (format binary)"
+    )
     ids, parts = [], []
     for rows in copied_rows(
         connection, statement.format(partition("item_factors", model_id)), row_type(len(decays))
@@ -89,7 +91,7 @@ def _read_residuals(
         " cross join unnest(r.neighbor_ids, r.weights) e (neighbor_id, weight)) to stdout (format binary)"
     ).format(partition("item_residuals", model_id))
     shape = (len(item_ids), len(item_ids))
-    residuals: list[Sparse] = [csr_array(shape, dtype=np.float32) for _ in range(scales)]
+    residuals: list[Sparse] = [csr_array(coo_array(shape, dtype=np.float32)) for _ in range(scales)]
     for rows in copied_rows(connection, statement, type_):
         has_item, item = _places(rows["item_id"].astype(np.int64), item_ids)
         has_both, neighbor = _places(rows["neighbor_id"].astype(np.int64)[has_item], item_ids)

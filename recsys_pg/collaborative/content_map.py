@@ -40,8 +40,8 @@ class ContentMap:
             embeddings: (n, 384), NaN in the rows of items without.
             values: of the fields of each.
         """
-        known = np.isfinite(embeddings).all(axis=1)
-        total: Floats = np.where(known[:, None], embeddings - self.mean, 0).astype(np.float32) @ self.text
+        known = np.isfinite(embeddings).all(axis=1, keepdims=True)
+        total: Floats = np.where(known, embeddings - self.mean, 0).astype(np.float32) @ self.text
         for row, of_item in enumerate(values):
             for value in of_item:
                 if value in self.fields:

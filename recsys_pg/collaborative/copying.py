@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,17 @@ _BATCH = 200_000_000
 
 
 def copied_rows(
-    connection: psycopg.Connection[Any], statement: str | sql.Composable, row: np.dtype[np.void]
+    connection: psycopg.Connection[Any], statement: LiteralString | sql.Composed, row: np.dtype[np.void]
 ) -> Iterator[npt.NDArray[np.void]]:
     """The rows of a COPY … TO STDOUT (FORMAT binary), some at a time.
 
     Args:
         connection: to the database.
         statement: whose rows all have the length of the given type: no NULL, and no value of varying length.
-        row: the type of a row: the number of fields (2 bytes), then of each its length (4 bytes) and its value,
-            all big-endian.
+        row: the type of a row: the number of fields (2 bytes), then of each its length (4 bytes) and its
+            value, all big-endian.
     """
-    query = sql.SQL(statement) if isinstance(statement, str) else statement  # type: ignore[arg-type]
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         messages = iter(copy)
         rest, start = b"", _HEADER_BYTES
         batch = max(1, _BATCH // row.itemsize)

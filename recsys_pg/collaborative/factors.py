@@ -48,7 +48,9 @@ class Factors:
         return Factors(
             self.targets,
             tuple(
-                TimeScale(scale.decay, scale.history * np.float32(factor), scale.residual * np.float32(factor))
+                TimeScale(
+                    scale.decay, scale.history * np.float32(factor), scale.residual * np.float32(factor)
+                )
                 for scale in self.scales
             ),
         )

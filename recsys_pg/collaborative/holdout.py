@@ -26,7 +26,8 @@ class Holdout:
 
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
     seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
-    it seen. again are the targets and what they liked once more; recent are those of the targets that were liked since a moment that `hold_out` was given.
+    it seen. again are the targets and what they liked once more; recent are those of the targets that were
+    liked since a moment that `hold_out` was given.
     """
 
     learned: InteractionLog

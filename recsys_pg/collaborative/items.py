@@ -51,7 +51,7 @@ _VECTOR_HEADER_BYTES = 4
 
 @dataclass(frozen=True)
 class Content:
-    """What some items are: ids is (n,), embeddings (n, 384), NaN in the rows of items without; features of each."""
+    """What some items are: ids (n,), embeddings (n, 384), NaN in the rows of items without, and features."""
 
     ids: npt.NDArray[np.int64]
     embeddings: Floats

@@ -108,7 +108,10 @@ class InteractionLog:
     def liked_only(self) -> Self:
         """Without the users who like nothing and the items that nobody likes."""
         liked = self.likes
-        has_user, has_item = np.diff(liked.indptr) > 0, np.bincount(liked.indices, minlength=liked.shape[1]) > 0
+        has_user, has_item = (
+            np.diff(liked.indptr) > 0,
+            np.bincount(liked.indices, minlength=liked.shape[1]) > 0,
+        )
         chosen = has_user[self.users] & has_item[self.items]
         return type(self)(
             self.user_ids[has_user],

@@ -24,6 +24,8 @@ _WEIGHTS = (-0.3, -0.15, 0.1, 0.2, 0.4, 0.7, 1.0)
 _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
 _CANDIDATES = 100
+_ROUNDING = 1e-4
+"""Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
 _BATCH = 256
 _ENTRIES = 500_000_000
 
@@ -39,7 +41,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out, None where nothing was.
+    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out, if anything was.
 
     alone is the same of each operator at its best decay.
     """
@@ -122,11 +124,13 @@ class _Lists:
         batch = max(1, min(_BATCH, _ENTRIES // (len(names) * holdout.targets.shape[1])))
         histories = {decay: holdout.histories.decayed(decay) for _, decay in names}
         blocks, closed, hits = [], [], []
+        largest = np.zeros(len(names))
         for start in range(0, len(asked), batch):
             users = asked[start : start + batch]
             seen = holdout.seen[users].toarray() > 0
             wanted = holdout.targets[users].toarray() > 0
             scores = [operators[name].scores(histories[decay][users]) for name, decay in names]
+            largest += [np.abs(part).max(axis=1).sum() / len(asked) for part in scores]
             items = _candidates(scores, seen, wanted)
             blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))
             closed.append(_again(items) | np.take_along_axis(seen, items, axis=1))
@@ -143,7 +147,7 @@ class _Lists:
         relevant = np.bincount(self._users, minlength=len(asked))
         best = np.cumsum(1 / np.log2(np.arange(2, LENGTH + 2)))[np.minimum(relevant, LENGTH) - 1]
         self._share = 1 / best[self._users] / len(asked)
-        self.units = [self._unit(part) for part in self.scores]
+        self.units = [self._unit(part, size) for part, size in zip(self.scores, largest, strict=True)]
         self.scores *= np.array(self.units, np.float32)[:, None, None]
 
     def ndcg(self, scores: Floats) -> float:
@@ -157,10 +161,11 @@ class _Lists:
         places = (rows > of_hits).sum(axis=1) + ((rows == of_hits).sum(axis=1) - 1) / 2
         return float(((places < LENGTH) / np.log2(places + 2)) @ self._share)
 
-    def _unit(self, scores: Floats) -> float:
+    def _unit(self, scores: Floats, largest: float) -> float:
+        """1 over the mean user's best score of what is unseen; 0 where that is but rounding."""
         best = (scores + self._penalty).max(axis=1)
         mean = float(best[np.isfinite(best)].mean())
-        return 1 / mean if mean > 0 else 0.0
+        return 1 / mean if mean > _ROUNDING * largest else 0.0
 
 
 def _candidates(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys_pg.collaborative.active import ActiveModel
 from recsys_pg.collaborative.candidates import REPEAT, Candidate, Material, fitting
@@ -69,13 +70,14 @@ def learn_model(
         return None
     holdout = hold_out(log, targets=targets, since=active.until + 1 if active else None, seed=seed)
     mixture, comparison = Mixture((Term(candidates[0].name, 1.0, 1.0),), None, {}), None
-    if holdout.targets.nnz:
+    if holdout.again.nnz:
         operators = dict(_learned(candidates, replace(material, log=holdout.learned)))
-        mixture = choose(operators, holdout, progress=progress)
+        if holdout.targets.nnz:
+            mixture = choose(operators, holdout, progress=progress)
         mixture = with_repeats(mixture, operators, holdout, progress)
         if active:
             operators[REPEAT.name] = REPEAT.learn(material)
-            comparison = _compared(operators, mixture, active.factors, holdout, seed, progress)
+            comparison = _compared(operators, mixture, active.factors, holdout, material)
         del operators
     factors = factorize(
         _sums([*candidates, REPEAT], mixture, material),
@@ -110,20 +112,20 @@ def _compared(
     mixture: Mixture,
     active: Factors,
     holdout: Holdout,
-    seed: int,
-    progress: Progress,
+    material: Material,
 ) -> Comparison | None:
-    """Of the sum as it was learned without what was held out, with the active model, which did not know it either."""
+    """Of the sum, learned without what was held out, with the active model, which did not know it either."""
     asked = np.flatnonzero(np.diff(holdout.recent.indptr))
-    new, old = [], []
+    new: list[npt.NDArray[np.float64]] = []
+    old: list[npt.NDArray[np.float64]] = []
     for start in range(0, len(asked), _BATCH):
         users = asked[start : start + _BATCH]
         known = holdout.histories.of(users)
         scores = scores_of(mixture, operators, known)
         for found, of_model in ((new, scores), (old, active.scores(known))):
             found.append(ndcg_of_users(of_model, holdout.seen[users], holdout.recent[users]))
-        progress("compare with the active model", start + len(users), len(asked))
-    return compare(np.concatenate(new), np.concatenate(old), seed=seed) if new else None
+        material.progress("compare with the active model", start + len(users), len(asked))
+    return compare(np.concatenate(new), np.concatenate(old), seed=material.seed) if new else None
 
 
 def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:

@@ -1,4 +1,4 @@
-"""The tables of one model: filled and indexed beside those in use, attached, and dropped when it has had its day."""
+"""The tables of one model: filled and indexed beside those in use, attached, and dropped in the end."""
 
 import time
 from typing import Any, TypeAlias
@@ -26,7 +26,8 @@ def create_partitions(connection: Connection, model_id: int) -> None:
     for parent in PARENTS:
         connection.execute(
             sql.SQL(
-                "create table {part} (like {parent} including defaults including constraints including storage,"
+                "create table {part} (like {parent} including defaults including constraints"
+                " including storage,"
                 " constraint {check} check (model_id = {model_id})) with (toast_tuple_target = 8160)"
             ).format(
                 part=partition(parent, model_id),
@@ -126,7 +127,7 @@ def partitioned_models(connection: Connection) -> set[int]:
     return {model_id for (model_id,) in rows}
 
 
-def _patiently(connection: Connection, statement: sql.Composable) -> None:
+def _patiently(connection: Connection, statement: sql.Composed) -> None:
     """Run a statement that waits for locks for two seconds at most, again and again.
 
     Who waits for a lock keeps all who come after it waiting too; so it is better to come back.

@@ -1,4 +1,4 @@
-"""How much somebody's own past items count where they may be recommended again, as in a shop that sells coffee."""
+"""How much what somebody had before counts where it may be recommended again, as in a coffee shop."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,14 +41,14 @@ def with_repeats(
         users = asked[start : start + _BATCH]
         known = holdout.histories.of(users)
         scores = scores_of(mixture, operators, known)
-        nothing = csr_array(scores.shape, dtype=np.float32)
+        nothing = csr_array(np.zeros(scores.shape, np.float32))
         for row, decay in enumerate(decays):
             own = known.decayed(decay).toarray()
             for column, weight in enumerate(_WEIGHTS):
                 ranked = scores + np.float32(weight * unit) * own
                 totals[row, column] += ndcg_of_users(ranked, nothing, again[users]).sum()
         progress("weigh repeats", start + len(users), len(asked))
-    row, column = np.unravel_index(int(np.argmax(totals)), totals.shape)
+    row, column = divmod(int(np.argmax(totals)), len(_WEIGHTS))
     if _WEIGHTS[column] == 0:
         return mixture
     term = Term(OPERATOR, decays[row], _WEIGHTS[column] * unit)

@@ -21,20 +21,20 @@ _LONGEST_MAPPED = 0.999
 
 @dataclass(frozen=True)
 class ServedFactors:
-    """What recsys.item_factors holds: targets (n_items, 384) of unit length, histories of the same shape a scale.
+    """What recsys.item_factors holds: targets (n_items, 384) of unit length, a history of that shape a scale.
 
     The inner product of the sum of history vectors with a target is the score. Lengths differ between learned
     targets, and an index of cosine distances must not turn them into directions alone: all are divided by the
     largest length, with which histories are multiplied, and a last component, 0 in histories, makes up what
-    they lack to 1. So the order by cosine is the order by inner product (Bachrach et al., Speeding Up the Xbox
-    Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    they lack to 1. So the order by cosine is the order by inner product (Bachrach et al., Speeding Up the
+    Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
     """
 
     targets: Halves
     histories: tuple[Halves, ...]
 
     def parts(self) -> Floats:
-        """(n_items, 384 · (1 + scales)), targets without their last component and histories: what content predicts."""
+        """(n_items, 384 · (1 + scales)), targets but for the last component, and histories: as content tells."""
         targets = self.targets.astype(np.float32)
         targets[:, -1] = 0
         return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])
@@ -56,13 +56,16 @@ class ServedFactors:
         missing = np.sqrt(np.maximum(0, 1 - (shortened**2).sum(axis=1, keepdims=True)))
         targets = np.hstack([_padded(shortened, DIMENSIONS - 1), missing])
         histories = tuple(
-            _padded(scale.history * np.float32(longest), DIMENSIONS).astype(np.float16) for scale in factors.scales
+            _padded(scale.history * np.float32(longest), DIMENSIONS).astype(np.float16)
+            for scale in factors.scales
         )
         return cls(targets.astype(np.float16), histories)
 
     @classmethod
-    def of_rows(cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int) -> "ServedFactors":
-        """The factors of which `copy_blocks` wrote the given rows, put at positions among n_items; zeros elsewhere."""
+    def of_rows(
+        cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int
+    ) -> "ServedFactors":
+        """The factors in rows that `copy_blocks` wrote, put at positions among n_items; zeros elsewhere."""
         scales = rows["history"]["values"].shape[1]
         targets = np.zeros((n_items, DIMENSIONS), np.float16)
         targets[positions] = rows["target"]["value"]
@@ -111,7 +114,9 @@ def _padded(vectors: Floats, dimensions: int) -> Floats:
 def row_type(scales: int) -> np.dtype[np.void]:
     """A row of recsys.item_factors in PostgreSQL's binary COPY format; nothing of it is NULL."""
     number = np.dtype([("length", ">i4"), ("value", ">i8")])
-    vector = np.dtype([("length", ">i4"), ("dimensions", ">i2"), ("unused", ">i2"), ("value", ">f2", (DIMENSIONS,))])
+    vector = np.dtype(
+        [("length", ">i4"), ("dimensions", ">i2"), ("unused", ">i2"), ("value", ">f2", (DIMENSIONS,))]
+    )
     array = np.dtype(
         [
             ("length", ">i4"),

@@ -116,17 +116,19 @@ def write_model(
 
 
 def activate(connection: Connection, model_id: int) -> None:
-    """Switch to a model in one transaction, after items that it has not seen got their factors. In autocommit."""
+    """Switch to a model in one transaction, after the items that it has not seen got their factors."""
     connection.execute("select recsys_api._activate_model(%s)", (model_id,))
 
 
-def drop_unused(connection: Connection) -> None:
-    """Remove the models that are neither active nor the last one that was, with all that belongs to them."""
+def drop_unused(connection: Connection, but: int | None = None) -> None:
+    """Remove the models but the active one, the one that was before, and the given one. In autocommit."""
     rows = connection.execute(
         "select id, is_active or activated_at is not null from recsys.models where purpose = 'collaborative'"
         " order by is_active desc, activated_at desc nulls last, id desc"
     ).fetchall()
     used = [model_id for model_id, was_used in rows if was_used][:2]
+    if but is not None:
+        used.append(but)
     for model_id in partitioned_models(connection) - set(used):
         drop_partitions(connection, model_id)
     connection.execute(
@@ -152,7 +154,9 @@ def _write_factors(
 ) -> None:
     """Write the factors that were learned, and those that follow from the content of all other items."""
     assert trained.factors is not None  # noqa: S101
-    _copy_factors(connection, model_id, trained.factors, trained.item_ids, np.flatnonzero(kept), is_learned=True)
+    _copy_factors(
+        connection, model_id, trained.factors, trained.item_ids, np.flatnonzero(kept), is_learned=True
+    )
     if trained.content is None:
         return
     done = 0
@@ -213,7 +217,13 @@ def _write_content_map(connection: Connection, model_id: int, content: ContentMa
         ("model_id", "part", "dimension", "weights", "bias"),
         ("int8", "int2", "int2", "vector", "float4"),
         (
-            (model_id, column // DIMENSIONS, column % DIMENSIONS, content.text[:, column], float(bias[column]))
+            (
+                model_id,
+                column // DIMENSIONS,
+                column % DIMENSIONS,
+                content.text[:, column],
+                float(bias[column]),
+            )
             for column in range(parts * DIMENSIONS)
         ),
     )

@@ -23,7 +23,7 @@ from recsys_pg.collaborative.mixture import Term
 from recsys_pg.collaborative.model import LearnedModel, learn_model
 from recsys_pg.collaborative.operators.operator import Floats
 from recsys_pg.collaborative.served import ServedFactors
-from recsys_pg.collaborative.store import Trained, activate, write_model
+from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
@@ -83,7 +83,7 @@ def train(
 ) -> TrainReport:
     """Learn from all interactions, and make the model the one that recommendations use unless it is worse.
 
-    Learns the sum of operators that the hybrid serves, chosen by the latest likes of each user, which are held
+    Learns the sum of operators that the hybrid serves, chosen by each user's latest likes, which are held
     out; the item graph of the method item_based; and the map by which new items compete. Then recounts
     popularity and recomputes the users' taste vectors, which is done even when there are too few interactions
     to learn from. Reading, writing and refreshing are a transaction each; none is open while the model is
@@ -118,7 +118,9 @@ def train(
             material = _read(connection, report)
         log = material.log
         users, items = log.likes.shape
-        outcome = TrainReport(None, False, None, users, items, log.likes.nnz, 0, (), None, {}, {}, None, 0, "")
+        outcome = TrainReport(
+            None, False, None, users, items, log.likes.nnz, 0, (), None, {}, {}, None, 0, ""
+        )
         outcome = replace(outcome, message=what_is_missing(log.likes))
         if not outcome.message:
             graph = learn(
@@ -141,17 +143,36 @@ def train(
             )
             trained = _trained(graph, model, material, seed, report)
             outcome = _described(outcome, graph, model)
+            _make_sure_to_be_alone(connection)
             with _autocommitted(engine) as storing:
-                outcome = _stored(
-                    storing, outcome, trained, {"neighbors": neighbors, "reg": graph.reg, "seed": seed}, log,
-                    started, report,
-                )  # fmt: skip
+                model_id, written = write_model(
+                    storing,
+                    trained,
+                    algorithm=graph.algorithm,
+                    parameters={
+                        "neighbors": neighbors,
+                        "reg": graph.reg,
+                        "seed": seed,
+                        "terms": [asdict(term) for term in outcome.terms],
+                        "until": int(log.times.max()),
+                    },
+                    metrics=_metrics(outcome, trained, time.monotonic() - started),
+                    progress=report,
+                )
+                outcome = replace(outcome, model_id=model_id, neighbors_written=written)
                 if force or not (outcome.comparison and outcome.comparison.is_worse):
-                    assert outcome.model_id is not None  # noqa: S101
-                    activate(storing, outcome.model_id)
+                    _make_sure_to_be_alone(connection)
+                    activate(storing, model_id)
                     outcome = replace(outcome, is_active=True)
+                drop_unused(storing, but=model_id)
         _refresh(connection, report)
     return replace(outcome, seconds=time.monotonic() - started)
+
+
+def _make_sure_to_be_alone(connection: sa.Connection) -> None:
+    """Fail when the connection is lost, and the lock with it."""
+    with connection.begin():
+        connection.execute(sa.text("select 1"))
 
 
 @dataclass(frozen=True)
@@ -204,17 +225,8 @@ def _described(outcome: TrainReport, graph: ItemGraph, model: LearnedModel | Non
     )
 
 
-def _stored(
-    connection: psycopg.Connection[Any],
-    outcome: TrainReport,
-    trained: Trained,
-    parameters: Mapping[str, Any],
-    log: InteractionLog,
-    started: float,
-    progress: Progress,
-) -> TrainReport:
-    assert outcome.algorithm is not None  # noqa: S101
-    metrics = {
+def _metrics(outcome: TrainReport, trained: Trained, seconds: float) -> dict[str, Any]:
+    return {
         "users": outcome.users,
         "items": outcome.items,
         "interactions": outcome.interactions,
@@ -223,21 +235,8 @@ def _stored(
         "ndcg_alone": dict(outcome.ndcg_alone),
         "left_out": dict(outcome.left_out),
         "comparison": asdict(outcome.comparison) if outcome.comparison else None,
-        "seconds": round(time.monotonic() - started, 3),
+        "seconds": round(seconds, 3),
     }
-    model_id, written = write_model(
-        connection,
-        trained,
-        algorithm=outcome.algorithm,
-        parameters={
-            **parameters,
-            "terms": [asdict(term) for term in outcome.terms],
-            "until": int(log.times.max()),
-        },
-        metrics=metrics,
-        progress=progress,
-    )
-    return replace(outcome, model_id=model_id, neighbors_written=written)
 
 
 def _check_arguments(

@@ -134,6 +134,7 @@ returning j.item_id
 
 _MAP = "select recsys_api.refresh_item_factors(%(item_ids)s::bigint[])"
 
+
 @dataclass(frozen=True)
 class Job:
     """A claimed item: the text to embed (empty when nothing is known), and what proves the claim."""

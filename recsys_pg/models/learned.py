@@ -51,7 +51,7 @@ class ItemFactors(Base):
 
 
 class ItemResiduals(Base):
-    """What an item of a history adds to the scores of single items beyond its factors; a partition a model."""
+    """What an item of a history adds to single items beyond its factors; a partition a model."""
 
     __tablename__ = "item_residuals"
     __table_args__ = (

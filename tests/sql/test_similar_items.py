@@ -99,7 +99,9 @@ def test_weights_tell_how_much_each_item_counts(catalogue):
     assert [row.item_id for row in first[:3]] == [
         row.item_id for row in for_items(catalogue, [1]) if row.item_id != 50
     ][:3]
-    disliked = {row.item_id: row.score for row in for_items(catalogue, [1, 50], ", n => 60, weights => '{1,-1}'")}
+    disliked = {
+        row.item_id: row.score for row in for_items(catalogue, [1, 50], ", n => 60, weights => '{1,-1}'")
+    }
     liked = {row.item_id: row.score for row in even}
     near = [row.item_id for row in for_items(catalogue, [50], ", n => 3")]
     assert all(disliked[item] < liked[item] for item in near)

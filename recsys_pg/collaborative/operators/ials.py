@@ -7,7 +7,6 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.types import Progress
 
-
 DIMENSIONS = 128
 
 

@@ -6,17 +6,18 @@ from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 
-
 DIMENSIONS = 384
 """Singular vectors; with 384 of them Gowalla is at its best (docs/quality.md)."""
 
 
-def lowpass(weights: Sparse, *, dimensions: int = DIMENSIONS, exponent: float = 0.4, seed: int = 0) -> Operator:
+def lowpass(
+    weights: Sparse, *, dimensions: int = DIMENSIONS, exponent: float = 0.4, seed: int = 0
+) -> Operator:
     """The projection on the leading singular vectors of the normalized interactions.
 
-    With R the `normalized` interactions and V its leading right singular vectors: B = D_i^(−e) · V · Vᵀ · D_i^e
-    (the ideal low-pass filter of Shen et al., How Powerful is Graph Convolution for Recommendation?, CIKM
-    2021, where e is 1/2).
+    With R the `normalized` interactions and V its leading right singular vectors:
+    B = D_i^(−e) · V · Vᵀ · D_i^e (the ideal low-pass filter of Shen et al., How Powerful is Graph Convolution
+    for Recommendation?, CIKM 2021, where e is 1/2).
 
     Args:
         weights: X, (n_users, n_items), positive entries.

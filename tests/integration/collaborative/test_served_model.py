@@ -124,7 +124,9 @@ def test_tables_of_models_that_had_their_day_are_dropped(engine, shop):
             " and c.relkind = 'r' and c.relname ~ '^item_(factors|residuals)_'"
         )
     }
-    assert tables == {f"{parent}_{model}" for parent in ("item_factors", "item_residuals") for model in models[1:]}
+    assert tables == {
+        f"{parent}_{model}" for parent in ("item_factors", "item_residuals") for model in models[1:]
+    }
 
 
 def test_an_item_that_is_deleted_takes_its_factors_along(engine, shop):
@@ -151,7 +153,9 @@ def planted(shop) -> None:
 
 def test_a_new_item_competes_from_what_it_is(engine, shop):
     shop.fill(users=100, items=40, likes_each=8)
-    shop.sql("insert into recsys.items (id, title) values (41, 'new, of the first half'), (42, 'new, of the second')")
+    shop.sql(
+        "insert into recsys.items (id, title) values (41, 'new, of one half'), (42, 'new, of the other')"
+    )
     planted(shop)
     report = train(engine)
     factors = shop.sql("select item_id from recsys.item_factors where not is_learned order by item_id")
@@ -162,14 +166,23 @@ def test_a_new_item_competes_from_what_it_is(engine, shop):
         liked, other = (41, 42) if user % 2 else (42, 41)
         assert scores[liked] > scores[other]
     # an item that comes later gets the same from SQL
-    before = shop.sql("select target::text as target, history::text as history from recsys.item_factors where item_id = 41")
+    before = shop.sql(
+        "select target::text as target, history::text as history from recsys.item_factors where item_id = 41"
+    )
     shop.sql("delete from recsys.item_factors where item_id = 41")
     [written] = shop.sql("select recsys_api.refresh_item_factors() as items")
     assert written.items == 1
-    after = shop.sql("select target::text as target, history::text as history from recsys.item_factors where item_id = 41")
+    after = shop.sql(
+        "select target::text as target, history::text as history from recsys.item_factors where item_id = 41"
+    )
     for name in ("target", "history"):
         old, new = (
-            np.array([float(x) for x in getattr(rows[0], name).translate(str.maketrans("", "", '[]{}"')).split(",")])
+            np.array(
+                [
+                    float(x)
+                    for x in getattr(rows[0], name).translate(str.maketrans("", "", '[]{}"')).split(",")
+                ]
+            )
             for rows in (before, after)
         )
         assert new == pytest.approx(old, abs=2e-3 * max(1, np.abs(old).max()))

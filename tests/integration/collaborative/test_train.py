@@ -84,8 +84,7 @@ def test_a_new_model_takes_over_and_the_one_before_stays_as_the_way_back(engine,
     assert shop.graph(first) == {}
     assert shop.graph(second) == shop.graph(third) != {}
 
-    shop.sql("update recsys.models set is_active = false where id = :id", id=third)
-    shop.sql("update recsys.models set is_active = true where id = :id", id=second)
+    shop.sql("select recsys_api.activate_model(:id)", id=second)
     fourth = train(engine).model_id
     assert shop.models() == {second: False, fourth: True}
 
@@ -245,6 +244,7 @@ def test_auto_says_why_it_took_which_algorithm(engine, shop):
     assert report.algorithm == "cosine"
     assert report.message == (
         "Cosine, because EASE needs 4.8e-06 GB for 20 items with interactions, and memory_gb is 1e-06."
+        " No operator of the hybrid fits into memory_gb."
     )
     with pytest.raises(
         InvalidArgumentError, match=r"needs 4.8e-06 GB .* Raise memory_gb, or pass algorithm cosine"

@@ -14,13 +14,13 @@ def quiet(phase: str, done: int, total: int | None) -> None:
 
 
 def shop(*, come_back: bool, users: int = 200) -> InteractionLog:
-    """People who buy some of thirty things, each time anew, or one of two staples of their own every other time."""
+    """People who buy one thing after the other, or every other time one of two staples of their own."""
     random = np.random.default_rng(0)
     rows = []
     for user in range(users):
         staples = random.choice(ITEMS, 2, replace=False)
         others = random.permutation(ITEMS)
-        for time in range(12):
+        for time in range(12 + (user % 5 == 0)):
             item = staples[time // 2 % 2] if come_back and time % 2 else others[time]
             rows.append((user, int(item), 1, time))
     return InteractionLog.of(*zip(*rows, strict=True))

@@ -31,7 +31,9 @@ def test_inner_products_stay_and_targets_have_unit_length(dimensions):
     assert np.linalg.norm(targets, axis=1) == pytest.approx(np.ones(50), abs=2e-3)
     for scale, history in zip(factors.scales, served.histories, strict=True):
         expected = scale.history @ factors.targets.T
-        assert history.astype(np.float32) @ targets.T == pytest.approx(expected, abs=0.003 * np.abs(expected).max())
+        assert history.astype(np.float32) @ targets.T == pytest.approx(
+            expected, abs=0.003 * float(np.abs(expected).max())
+        )
 
 
 def test_the_nearest_by_cosine_has_the_largest_inner_product():
