@@ -110,7 +110,7 @@ class Recommender:
             filter,
             item_ids=list(item_ids),
             n=n,
-            weights=None if weights is None else list(weights),
+            weights=None if weights is None else list(map(float, weights)),
         )
 
     def similar_items(

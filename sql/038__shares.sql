@@ -6,6 +6,7 @@ create or replace function recsys_api._shares(
     decays double precision[], item_ids bigint[], weights double precision[])
 returns table (item_id bigint, scale integer, share double precision)
 language sql immutable parallel safe rows 300
+set search_path from current
 as $$
     select d.item_id, d.scale, d.weight / sqrt(sum(abs(d.weight)) over (partition by d.scale))
     from (

@@ -3,6 +3,7 @@
 create or replace function recsys_api._features(category text, tags text[], attributes jsonb)
 returns text[]
 language sql immutable parallel safe
+set search_path from current
 as $$
     select coalesce(array_agg(distinct f.feature), '{}')
     from (

@@ -13,7 +13,7 @@ begin
             hint = 'recsys-pg model list shows those that there are.';
     end if;
     perform recsys_api.refresh_item_factors(null, model_id);
-    update recsys.models m set is_active = false
+    update recsys.models m set is_active = false, activated_at = coalesce(m.activated_at, m.created_at)
     where m.purpose = 'collaborative' and m.is_active and m.id <> model_id;
     update recsys.models m set is_active = true, activated_at = clock_timestamp()
     where m.id = model_id and not m.is_active;

@@ -4,7 +4,7 @@
 -- recsys-pg train keeps the active model, the one before and the one that it trained last.
 -- Errors: RS010 when there is no such model; 55006 (object_in_use) while a training runs. For the owner of the schema.
 -- Cost: about 3 ms for each item that came after the model was trained. Readers wait for nothing.
--- Example: select recsys_api.activate_model();
+-- Example: select recsys_api.activate_model((select max(id) from recsys.models where purpose = 'collaborative'));
 create or replace function recsys_api.activate_model(model_id bigint default null)
 returns bigint
 language plpgsql volatile

@@ -34,7 +34,7 @@ class ServedFactors:
     histories: tuple[Halves, ...]
 
     def parts(self) -> Floats:
-        """(n_items, 384 · (1 + scales)), targets but for the last component, and histories: as content tells."""
+        """(n_items, 384 · (1 + scales)): targets less the last component, then histories; see `of_parts`."""
         targets = self.targets.astype(np.float32)
         targets[:, -1] = 0
         return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])

@@ -113,8 +113,8 @@ def test_the_active_models_are_listed(catalogue):
         "insert into recsys.models (purpose, name, revision) values ('collaborative', 'older', '0')"
     )
     assert sorted((row.purpose, row.name) for row in report(catalogue, "active_models")) == [
-        ("embedding", "sentence-transformers/all-MiniLM-L6-v2"),
         ("collaborative", "by hand"),
+        ("embedding", "sentence-transformers/all-MiniLM-L6-v2"),
     ]
 
 
