@@ -23,6 +23,7 @@ TERMS = 5
 _WEIGHTS = (-0.3, -0.15, 0.1, 0.2, 0.4, 0.7, 1.0)
 _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
+_USERS_A_TERM = 100
 _CANDIDATES = 100
 _ROUNDING = 1e-4
 """Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
@@ -56,9 +57,10 @@ def choose(
 ) -> Mixture:
     """The sum of operators with the best NDCG@20 on what was held out, found by forward selection.
 
-    It begins with the best operator at its best decay and adds, as long as that helps by more than chance,
-    the operator, decay and weight that help most; at most `TERMS` terms at `TIME_SCALES` decays. Only items
-    that some operator has among its best 100 are ranked, which ranks all that can come first.
+    It begins with the best operator at its best decay and adds, as long as that helps, the operator, decay
+    and weight that help most; at most `TERMS` terms at `TIME_SCALES` decays, and beside the
+    first no more than one for each hundred users, since few prove little. Only items that some operator has among its best 100 are ranked,
+    which ranks all that can come first.
 
     Args:
         operators: by name, learned without what was held out.
@@ -72,7 +74,8 @@ def choose(
     terms = {best: 1.0}
     total = lists.scores[best].copy()
     reached = single[best]
-    while len(terms) < TERMS:
+    asked = int(np.count_nonzero(np.diff(holdout.targets.indptr)))
+    while len(terms) < min(TERMS, 1 + asked // _USERS_A_TERM):
         scales = {names[term][1] for term in terms}
         candidates = [
             (column, weight)
@@ -86,8 +89,6 @@ def choose(
         if not gains or max(gains) <= reached * (1 + _LEAST_GAIN):
             break
         column, weight = candidates[int(np.argmax(gains))]
-        if not lists.is_better(total + np.float32(weight) * lists.scores[column], total):
-            break
         reached = max(gains)
         terms[column] = weight
         total += np.float32(weight) * lists.scores[column]
@@ -149,7 +150,6 @@ class _Lists:
         relevant = np.bincount(self._users, minlength=len(asked))
         best = np.cumsum(1 / np.log2(np.arange(2, LENGTH + 2)))[np.minimum(relevant, LENGTH) - 1]
         self._share = 1 / best[self._users] / len(asked)
-        self._n_users = len(asked)
         self.units = [self._unit(part, size) for part, size in zip(self.scores, largest, strict=True)]
         self.scores *= np.array(self.units, np.float32)[:, None, None]
 
@@ -158,21 +158,11 @@ class _Lists:
 
         An item among k equals is at the mean of their places.
         """
-        return float(self._gains(scores) @ self._share)
-
-    def is_better(self, scores: Floats, than: Floats) -> bool:
-        """Whether the mean difference in NDCG exceeds its standard error, so that few users prove nothing."""
-        gains = (self._gains(scores) - self._gains(than)) * self._share * self._n_users
-        of_users = np.bincount(self._users, gains, self._n_users)
-        return bool(of_users.mean() * np.sqrt(self._n_users) > of_users.std())
-
-    def _gains(self, scores: Floats) -> npt.NDArray[np.float64]:
         opened = scores + self._penalty
         of_hits = opened[self._users, self._places][:, None]
         rows = opened[self._users]
         places = (rows > of_hits).sum(axis=1) + ((rows == of_hits).sum(axis=1) - 1) / 2
-        gains: npt.NDArray[np.float64] = (places < LENGTH) / np.log2(places + 2)
-        return gains
+        return float(((places < LENGTH) / np.log2(places + 2)) @ self._share)
 
     def _unit(self, scores: Floats, largest: float) -> float:
         """1 over the mean user's best score of what is unseen; 0 where that is but rounding."""
