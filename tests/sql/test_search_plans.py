@@ -16,7 +16,7 @@ N = 5
 IDS = np.arange(1, ITEMS + 1)
 TOPIC = IDS % 20
 PRICES = IDS * 7919 % 1_000 / 10
-SETTINGS = {"ef_search": 40, "exact_limit": 250, "scan_limit": 5_000, "rerank": 100}
+SETTINGS = {"ef_search": 100, "exact_limit": 250, "scan_limit": 5_000, "rerank": 100}
 
 # what is asked beside the query, what passes, and the strategy that answers, a walk tried before it or not
 SEARCHES = {
