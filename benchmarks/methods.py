@@ -1,13 +1,13 @@
-"""Every method of recommend_for_user on MovieLens 100k, by the SQL functions: NDCG@10, Recall@20, ms/user.
+"""Every method of recommend_for_user on MovieLens 100k, by `evaluate`: NDCG@10, Recall@20, ms/user.
 
-Protocol: ratings of 4 and 5 stars only; of each user the last 20 % by time (ties in the order of the file)
-are the test, the rest is loaded as interactions of kind 'rating'; all films are ranked but those that the
-user has rated in the loaded part. Nothing is tuned on the test.
+Protocol: ratings of 4 and 5 stars only, loaded as interactions of kind 'rating'; of each user the last 20 %
+by time (ties in the order of the file), one at least, are the test; all films are ranked but those that the
+user has rated in the rest. Nothing is tuned on the test.
 
     python benchmarks/methods.py [--recbole-wheel FILE]
 
-The ratings come from the wheel of recbole 1.2.1, which is downloaded once if no file is named. The database
-is one of its own, on an embedded PostgreSQL or on the server of RECSYS_PG_DATABASE_URL, and is dropped at the
+The ratings come from the wheel of recbole 1.2.1, which is downloaded once if no file is named. The databases
+are of their own, on an embedded PostgreSQL or on the server of RECSYS_PG_DATABASE_URL, and are dropped at the
 end. Exit code 1: a method misses what is expected of it.
 """
 
@@ -17,9 +17,7 @@ import os
 import platform
 import sys
 import time
-import uuid
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,15 +25,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
-import psycopg
 import sqlalchemy as sa
 from server import RESULTS, server_url
 
-from recsys_pg import db, schema
-from recsys_pg.collaborative import train
+from recsys_pg import db, evaluation, schema
 from recsys_pg.demo.movielens import movielens_wheel
 from recsys_pg.embedding import SentenceTransformerEmbedder, Worker
-from recsys_pg.evaluation import MethodResult, evaluate_methods, last_of_each_user
+from recsys_pg.evaluation import Evaluation, evaluate
 from recsys_pg.repositories import copy_rows
 
 FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
@@ -62,53 +58,34 @@ def main() -> int:
     arguments = parser.parse_args()
 
     wheel = arguments.recbole_wheel or movielens_wheel(platformdirs.user_cache_path("recsys_pg"))
-    ratings = [rating for rating in read_ratings(wheel) if rating.stars >= 4]
-    is_test = last_of_each_user([r.user_id for r in ratings], [r.occurred_at.timestamp() for r in ratings])
-    test: dict[int, set[int]] = defaultdict(set)
-    for rating, held_out in zip(ratings, is_test, strict=True):
-        if held_out:
-            test[rating.user_id].add(rating.item_id)
-    training = [rating for rating, held_out in zip(ratings, is_test, strict=True) if not held_out]
-
     with scratch_database() as engine:
         schema.migrate(engine)
-        load(engine, wheel, training)
+        load(engine, wheel, [rating for rating in read_ratings(wheel) if rating.stars >= 4])
         Worker(engine, SentenceTransformerEmbedder()).run_once(show)
-        report = train(engine, progress=show)
-        results = evaluate_methods(engine, test, progress=show)
-        with engine.connect() as connection:
-            postgres = connection.scalar(sa.text("show server_version"))
+        found = evaluate(engine, split="user", test_share=0.2, progress=show)
 
-    print(f"\nMovieLens 100k, ratings ≥ 4: {len(training):,} to train on, {int(is_test.sum()):,} to test on")
-    print(f"item graph: {report.message}\n")
+    sizes = found.sizes
+    print(f"\nMovieLens 100k, ratings ≥ 4: {sizes.interactions:,} to train on, {sizes.targets:,} to test on")
+    print(f"trained: {found.training.message}\n")
     print(f"{'method':<12}{'NDCG@10':>9}{'Recall@20':>11}{'ms/user':>9}{'users':>7}")
-    for row in results:
-        print(f"{row.method:<12}{row.ndcg:>9.4f}{row.recall:>11.4f}{row.milliseconds:>9.1f}{row.users:>7}")
-    missed = missed_bars(results)
+    for row in found.methods:
+        print(
+            f"{row.method:<12}{row.accuracy[0].ndcg:>9.4f}{row.accuracy[1].recall:>11.4f}"
+            f"{row.milliseconds:>9.1f}{sizes.asked_users:>7}"
+        )
+    missed = missed_bars(found)
     print("\n" + ("\n".join(missed) or "Every method does what is expected of it."))
 
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(
-        json.dumps(
-            {
-                "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "postgres": postgres},
-                "train": len(training),
-                "test": int(is_test.sum()),
-                "training": asdict(report),
-                "methods": [asdict(row) for row in results],
-                "missed": missed,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    machine = {"cpus": os.cpu_count(), "system": platform.platform()}
+    result = {"machine": machine, "evaluation": asdict(found), "missed": missed}
+    arguments.output.write_text(json.dumps(result, default=str, indent=2) + "\n")
     print(f"written to {arguments.output}")
     return 1 if missed else 0
 
 
-def missed_bars(results: list[MethodResult]) -> list[str]:
-    scores = {row.method: (row.ndcg, row.recall) for row in results}
+def missed_bars(found: Evaluation) -> list[str]:
+    scores = {row.method: (row.accuracy[0].ndcg, row.accuracy[1].recall) for row in found.methods}
     missed = []
     for metric, name in enumerate(("NDCG@10", "Recall@20")):
         if scores["item_based"][metric] < ITEM_BASED_BAR[metric]:
@@ -158,17 +135,8 @@ def load(engine: sa.Engine, wheel: Path, ratings: list[Rating]) -> None:
 
 @contextmanager
 def scratch_database() -> Iterator[sa.Engine]:
-    name = f"recsys_pg_benchmark_{uuid.uuid4().hex[:8]}"
-    with server_url() as url:
-        parameters = db.connection_parameters(url)
-        with psycopg.connect(**parameters, autocommit=True) as server:
-            server.execute(f'create database "{name}"')
-            engine = db.create_engine(psycopg.conninfo.make_conninfo(**parameters | {"dbname": name}))
-            try:
-                yield engine
-            finally:
-                engine.dispose()
-                server.execute(f'drop database "{name}" with (force)')
+    with server_url() as url, evaluation.scratch_database(db.connection_parameters(url)) as engine:
+        yield engine
 
 
 shown_at = 0.0

@@ -33,6 +33,7 @@ _SQL_TYPES = {
     "diversity": "double precision",
     "method": "text",
     "since": "timestamptz",
+    "weights": "double precision[]",
     "query": "text",
 }
 _FILTER_SQL_TYPES = {
@@ -91,12 +92,17 @@ class Recommender:
         n: int = 10,
         *,
         filter: ItemFilter | None = None,
+        weights: Sequence[float] | None = None,
     ) -> list[Recommendation]:
-        """What to show beside a basket, or to an anonymous visitor who looked at these items.
+        """What to show beside a basket, or to a visitor who looked at these items, the latest last.
+
+        Args:
+            weights: how much each item counts, -1 (disliked) to 1; left out, all count 1.
 
         Raises:
             UnknownItemError: an item does not exist.
-            InvalidArgumentError: n or the filter is out of range.
+            InvalidArgumentError: n, a weight or the filter is out of range, or there are not as many weights
+                as items.
         """
         return self._rows(
             Recommendation,
@@ -104,6 +110,7 @@ class Recommender:
             filter,
             item_ids=list(item_ids),
             n=n,
+            weights=None if weights is None else list(map(float, weights)),
         )
 
     def similar_items(

@@ -7,7 +7,7 @@ set search_path from current
 as $$
     select e.item_id, sum(h.weight * e.weight)
     from unnest(item_ids, weights) h (item_id, weight)
-    join recsys.models m on m.purpose = 'neighbors' and m.is_active
+    join recsys.models m on m.purpose = 'collaborative' and m.is_active
     join recsys.item_neighbors n on n.model_id = m.id and n.item_id = h.item_id
     cross join unnest(n.neighbor_ids, n.weights) e (item_id, weight)
     where h.weight > 0 or (h.weight < 0 and e.weight > 0)

@@ -1,12 +1,39 @@
--- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score.
---   graph    weight * edge weight of the active item graph; of a dislike along positive edges only
---   content  setting hybrid.content_weight * the past item's share of the product of taste and target
+-- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score. Not by
+-- factors, it is what the item graph and the texts say.
+--   graph    what people tell: by the item factors and residuals of the active model, at all its time scales; or, without
+--            factors, weight * edge weight of the item graph, of a dislike along positive edges only
+--   content  without item factors, setting hybrid.content_weight * the past item's share of the product of taste and target
 create or replace function recsys_api._contributions(
-    item_ids bigint[], weights double precision[], target_item_ids bigint[])
+    item_ids bigint[], weights double precision[], target_item_ids bigint[], by_factors boolean default true)
 returns table (target_item_id bigint, item_id bigint, graph double precision, content double precision)
-language sql stable rows 500
+language plpgsql stable rows 500
 set search_path from current
+set jit = off
 as $$
+#variable_conflict use_column
+declare
+    model record;
+begin
+    select m.id, m.decays into model from recsys.models m where m.purpose = 'collaborative' and m.is_active;
+    if by_factors and model.decays is not null then
+        return query
+        with history as materialized (
+            select s.item_id, s.share, f.history[s.scale] as vector, r.neighbor_ids, r.weights
+            from recsys_api._shares(model.decays, _contributions.item_ids, _contributions.weights) s
+            left join recsys.item_factors f on f.model_id = model.id and f.item_id = s.item_id
+            left join recsys.item_residuals r on r.model_id = model.id and r.item_id = s.item_id and r.scale = s.scale
+        )
+        select t.id, h.item_id,
+            sum(h.share * (coalesce(-(h.vector <#> f.target), 0)
+                + coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0))),
+            0::double precision
+        from unnest(target_item_ids) t (id)
+        left join recsys.item_factors f on f.model_id = model.id and f.item_id = t.id
+        cross join history h
+        group by t.id, h.item_id;
+        return;
+    end if;
+    return query
     with center as materialized (
         select m.center from recsys.models m where m.purpose = 'embedding' and m.is_active
     ),
@@ -16,8 +43,7 @@ as $$
         from unnest(item_ids, weights) h (item_id, weight)
         left join center c on true
         left join recsys.items i on i.id = h.item_id
-        left join recsys.models m on m.purpose = 'neighbors' and m.is_active
-        left join recsys.item_neighbors n on n.model_id = m.id and n.item_id = h.item_id
+        left join recsys.item_neighbors n on n.model_id = model.id and n.item_id = h.item_id
         where h.weight <> 0
     ),
     targets as materialized (
@@ -41,5 +67,5 @@ as $$
     from targets t
     cross join history h
     cross join lateral (select coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0) as weight) e
-    cross join scale s
-$$;
+    cross join scale s;
+end $$;

@@ -31,9 +31,9 @@ declare
 begin
     perform recsys_api._check_length(n);
     perform recsys_api._check_user(recommend_for_user.user_id);
-    select coalesce(array_agg(h.item_id), '{}'), coalesce(array_agg(h.weight), '{}')
+    select coalesce(array_agg(h.item_id order by h.position), '{}'), coalesce(array_agg(h.weight order by h.position), '{}')
     into history_ids, history_weights
-    from recsys_api._history(recommend_for_user.user_id) h;
+    from recsys_api._history(recommend_for_user.user_id) with ordinality h (item_id, weight, occurred_at, position);
     return query
         select r.rank, i.id, i.external_id, i.title, i.category, i.price, i.in_stock, r.score, r.reason,
             r.reason_item_id

@@ -1,27 +1,53 @@
 -- What to show beside a basket, or to an anonymous visitor who looked at these items.
 --
--- Arguments: item_ids, each liked equally, never listed themselves; none at all gives popular items;
--- n, the length of the list, 1 to 1,000; filter, recsys_api.item_filter(…).
+-- Arguments
+--   item_ids  the items, the latest last; never listed themselves; none at all gives popular items
+--   n         length of the list, 1 to 1,000
+--   filter    recsys_api.item_filter(…)
+--   weights   how much each of the items counts, -1 (disliked) to 1, as many as item_ids; left out, all count 1
 -- Order: rank; columns as in recommend_for_user.
--- Errors: RS002 for an unknown item; RS010 for n or a NULL id; RS013 for a rule that is unknown or broken.
--- Example: select title, reason from recsys_api.recommend_for_items(array[1, 50], n => 5);
+-- Errors: RS002 for an unknown item; RS010 for n, a NULL id or the weights; RS013 for a rule that is unknown or broken.
+-- Example: select title, reason from recsys_api.recommend_for_items(array[1, 50], n => 5, weights => array[0.3, 1]);
 create or replace function recsys_api.recommend_for_items(
-    item_ids bigint[], n integer default 10, filter recsys_api.filter default null)
+    item_ids bigint[], n integer default 10, filter recsys_api.filter default null,
+    weights double precision[] default null)
 returns setof recsys_api.recommendation
 language plpgsql stable rows 20
 set search_path from current
 as $$
 declare
-    distinct_ids bigint[] := (select array_agg(distinct g.id) from unnest(recommend_for_items.item_ids) g (id));
+    distinct_ids     bigint[];
+    distinct_weights double precision[];
 begin
     perform recsys_api._check_length(n);
     perform recsys_api._check_items(recommend_for_items.item_ids);
-    distinct_ids := coalesce(distinct_ids, '{}');
+    if weights is not null and cardinality(weights) is distinct from coalesce(cardinality(item_ids), 0) then
+        raise exception using errcode = 'RS010',
+            message = format('there are %s weights for %s items', cardinality(weights),
+                coalesce(cardinality(item_ids), 0)),
+            hint = 'Pass one weight an item, or leave them out.';
+    end if;
+    if exists (select from unnest(weights) w (weight) where w.weight is null or not w.weight between -1 and 1) then
+        raise exception using errcode = 'RS010',
+            message = format('a weight is %s, not between -1 and 1', (
+                select coalesce(w.weight::text, 'NULL') from unnest(weights) w (weight)
+                where w.weight is null or not w.weight between -1 and 1 limit 1)),
+            hint = '1 is liked as much as can be, -1 disliked.';
+    end if;
+    -- the latest first
+    select coalesce(array_agg(g.id order by g.position desc), '{}'),
+        coalesce(array_agg(g.weight order by g.position desc), '{}')
+    into distinct_ids, distinct_weights
+    from (
+        select u.id, max(u.position) as position, greatest(-1, least(1, sum(coalesce(u.weight, 1)))) as weight
+        from unnest(recommend_for_items.item_ids, weights) with ordinality u (id, weight, position)
+        group by u.id
+    ) g;
     return query
         select r.rank, i.id, i.external_id, i.title, i.category, i.price, i.in_stock, r.score, r.reason,
             r.reason_item_id
-        from recsys_api._recommend(distinct_ids, array_fill(1::double precision, array[cardinality(distinct_ids)]),
-            recommend_for_items.n, recsys_api._exclude(recommend_for_items.filter, distinct_ids), 0, 'hybrid', null) r
+        from recsys_api._recommend(distinct_ids, distinct_weights, recommend_for_items.n,
+            recsys_api._exclude(recommend_for_items.filter, distinct_ids), 0, 'hybrid', null) r
         join recsys.items i on i.id = r.item_id
         order by r.rank;
 end $$;

@@ -6,6 +6,6 @@ select count(*) as items,
     count(p.item_id) as items_with_positive_interactions,
     count(*) filter (where i.embedding is null and n.item_id is null) as items_by_popularity_only
 from recsys.items i
-left join recsys.models m on m.purpose = 'neighbors' and m.is_active
+left join recsys.models m on m.purpose = 'collaborative' and m.is_active
 left join recsys.item_neighbors n on n.model_id = m.id and n.item_id = i.id
 left join recsys.item_popularity p on p.item_id = i.id;

@@ -17,7 +17,9 @@ from recsys_pg.cli import (
     demo,
     doctor,
     errors,
+    evaluate,
     indexes,
+    model,
     psql,
     recommend,
     rules,
@@ -121,6 +123,7 @@ for command in (
     doctor.doctor,
     calibrate.recall,
     calibrate.calibrate,
+    evaluate.evaluate,
     worker.requeue,
     search.language,
     demo.demo,
@@ -131,6 +134,7 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 app.command("sql", context_settings=_PASS_ON, help=_flowing(psql.sql.__doc__))(psql.sql)
 app.add_typer(server.server, name="server")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(model.model, name="model")
 for subcommand in indexes.indexes.registered_commands:
     subcommand.help = _flowing(subcommand.callback.__doc__)
 app.add_typer(indexes.indexes, name="indexes", help=_flowing(indexes.show.__doc__))

@@ -81,7 +81,7 @@ _FRESHNESS = sa.text(
     "select (select max(occurred_at) from recsys.interactions), m.created_at,"
     " (select count(*) from recsys.interactions i where i.occurred_at > m.created_at)"
     " from (select max(created_at) as created_at from recsys.models"
-    "       where purpose = 'neighbors' and is_active) m"
+    "       where purpose = 'collaborative' and is_active) m"
 )
 _DATABASE_SIZE = sa.text("select pg_database_size(current_database())")
 _TABLE_SIZES = sa.text(

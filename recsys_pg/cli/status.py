@@ -68,7 +68,7 @@ def _print(overview: "Overview") -> None:
         )
         if model.is_active and model.pending:
             print_line("           run recsys-pg worker, or worker --once, to embed what waits")
-    graph = next((model for model in overview.models if model.purpose == "neighbors"), None)
+    graph = next((model for model in overview.models if model.purpose == "collaborative"), None)
     if graph is None:
         print_line("training   never: run recsys-pg train")
     else:

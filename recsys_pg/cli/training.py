@@ -1,10 +1,12 @@
 """The command train."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recsys_pg.cli.database import connected_to_schema
+from recsys_pg.cli.model import compared
 from recsys_pg.cli.output import AsJson, print_json, print_line
 from recsys_pg.cli.progress import progress_bars
 
@@ -25,18 +27,23 @@ def train(
     memory_gb: Annotated[
         float, typer.Option(metavar="GB", min=0.1, help="Memory that training may use.")
     ] = 4.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Use the new model even if it is worse than the active one.")
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn at random.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from the interactions which items go together, and serve that from now on.
+    """Learn from the interactions what goes together and what comes next, and serve that from now on.
 
-    Reads all interactions, writes a new item graph beside the one in use and switches in one transaction;
-    then renews popularity and the users' tastes. Needs the extra train. Schedule it, for example nightly.
+    Learns several models, chooses their best sum by the latest likes of each user, which are held out, and
+    writes it beside the model in use. Switches in one transaction, unless the new one is worse for what was
+    liked since; then renews popularity and the users' tastes. Needs the extra train. Schedule it, for example
+    nightly. --algorithm and --neighbors are of the item graph that the method item_based uses.
 
     \b
     Examples:
       recsys-pg train
-      recsys-pg train --algorithm cosine --neighbors 200 --json
+      recsys-pg train --memory-gb 12 --json
     """
     from recsys_pg.collaborative import train as train_item_graph
 
@@ -46,6 +53,7 @@ def train(
             algorithm=algorithm,
             neighbors=neighbors,
             memory_gb=memory_gb,
+            force=force,
             seed=seed,
             progress=progress,
         )
@@ -58,8 +66,20 @@ def train(
 def _summary(report: "TrainReport") -> str:
     if report.model_id is None:
         return report.message
-    return (
+    parts = [
         f"Learned in {report.seconds:.1f} s from {report.interactions:,} likes of {report.users:,} users"
-        f" and {report.items:,} items. {report.neighbors_written:,} items have neighbors now."
-        f" {report.message}"
+        f" and {report.items:,} items."
+    ]
+    if report.terms:
+        added = ", ".join(f"{term.operator} ({term.weight:.2g})" for term in report.terms)
+        reached = f", NDCG@20 {report.ndcg:.4f} on held-out likes" if report.ndcg is not None else ""
+        parts.append(f"The hybrid adds up {added}{reached}.")
+    parts.append(report.message)
+    if report.comparison:
+        parts.append(compared(**asdict(report.comparison)))
+    parts.append(
+        f"Model {report.model_id} is active."
+        if report.is_active
+        else f"So the old model stays; switch with: recsys-pg model activate {report.model_id}."
     )
+    return " ".join(parts)

@@ -9,10 +9,13 @@ from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.operators.content import content
 from recsys_pg.collaborative.operators.cooccurrence import cooccurrence
 from recsys_pg.collaborative.operators.ease import ease
+from recsys_pg.collaborative.operators.ials import DIMENSIONS as IALS_DIMENSIONS
 from recsys_pg.collaborative.operators.ials import ials
+from recsys_pg.collaborative.operators.lowpass import DIMENSIONS as LOWPASS_DIMENSIONS
 from recsys_pg.collaborative.operators.lowpass import lowpass
 from recsys_pg.collaborative.operators.next_item import next_item_ridge, transitions
 from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.operators.repeat import repeat
 from recsys_pg.types import Progress
 
 DENSE_ITEMS = 20_000
@@ -106,8 +109,8 @@ CANDIDATES: Sequence[Candidate] = (
     Candidate(
         "lowpass",
         lambda m: lowpass(m.log.likes, seed=m.seed),
-        Memory(item=8 * 384),
-        Memory(item=12 * 416, user=12 * 416, like=20),
+        Memory(item=8 * LOWPASS_DIMENSIONS),
+        Memory(item=13 * LOWPASS_DIMENSIONS, user=13 * LOWPASS_DIMENSIONS, like=20),
     ),
     Candidate(
         "ease",
@@ -119,8 +122,8 @@ CANDIDATES: Sequence[Candidate] = (
     Candidate(
         "ials",
         lambda m: ials(m.log.likes, seed=m.seed, progress=m.progress),
-        Memory(item=8 * 128),
-        Memory(item=8 * 128, user=8 * 128, like=12),
+        Memory(item=8 * IALS_DIMENSIONS),
+        Memory(item=8 * IALS_DIMENSIONS, user=8 * IALS_DIMENSIONS, like=12),
         _many_rows,
     ),
     _next_item(0.9),
@@ -141,6 +144,9 @@ CANDIDATES: Sequence[Candidate] = (
         lambda m: "" if m.has_content else "no item is embedded",
     ),
 )
+
+REPEAT = Candidate("repeat", lambda m: repeat(len(m.log.item_ids)), Memory(item=12), Memory())
+"""Not for the choice of what is new to somebody; see recsys_pg.collaborative.repeats."""
 
 
 def fitting(material: Material, memory_gb: float) -> tuple[list[Candidate], dict[str, str]]:

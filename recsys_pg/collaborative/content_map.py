@@ -33,14 +33,19 @@ class ContentMap:
     fields: Mapping[str, Floats]
     error: float
 
-    def factors(self, embedding: Floats | None, values: Collection[str]) -> Floats:
-        """(dimensions,) what the content of an item says; zeros where nothing of it was learned."""
-        total: Floats = np.zeros(self.text.shape[1], np.float32)
-        if embedding is not None:
-            total += (embedding - self.mean) @ self.text
-        for value in values:
-            if value in self.fields:
-                total += self.fields[value]
+    def factors(self, embeddings: Floats, values: Sequence[Collection[str]]) -> Floats:
+        """(n, dimensions) what the content of n items says; zeros where nothing of it was learned.
+
+        Args:
+            embeddings: (n, 384), NaN in the rows of items without.
+            values: of the fields of each.
+        """
+        known = np.isfinite(embeddings).all(axis=1, keepdims=True)
+        total: Floats = np.where(known, embeddings - self.mean, 0).astype(np.float32) @ self.text
+        for row, of_item in enumerate(values):
+            for value in of_item:
+                if value in self.fields:
+                    total[row] += self.fields[value]
         return total
 
 

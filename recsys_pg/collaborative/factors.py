@@ -6,12 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from recsys_pg.collaborative.histories import Histories
+from recsys_pg.collaborative.graph import strongest, strongest_sparse
+from recsys_pg.collaborative.histories import LENGTH, Histories
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
 
+DENSE_ITEMS = 50_000
+"""Items up to which all entries of the residual are looked at, whose number is their square."""
+
 _BLOCK = 1024
+_ENTRIES = 50_000_000
+_ENTRIES_A_HISTORY = 2000
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,18 @@ class Factors:
     targets: Floats
     scales: tuple[TimeScale, ...]
 
+    def scaled(self, factor: float) -> "Factors":
+        """The factors of which all scores are so many times as large."""
+        return Factors(
+            self.targets,
+            tuple(
+                TimeScale(
+                    scale.decay, scale.history * np.float32(factor), scale.residual * np.float32(factor)
+                )
+                for scale in self.scales
+            ),
+        )
+
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
@@ -51,7 +69,7 @@ def factorize(
     histories: Histories,
     *,
     dimensions: int = 383,
-    neighbors: int = 50,
+    neighbors: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Factors:
@@ -65,7 +83,8 @@ def factorize(
         operators: pairs of a decay and the operator on histories of that decay.
         histories: of users as they will be asked, the more the better.
         dimensions: of the vectors, cut to what there are.
-        neighbors: entries of a row of the residual.
+        neighbors: entries of a row of the residual; None is 20 to 100, the more the fewer items of a history
+            count at the decay, so that adding them up costs about the same.
         seed: of the randomized decomposition.
         progress: called in each step.
     """
@@ -92,26 +111,49 @@ def factorize(
     scales = []
     for decay, operator in operators:
         history = operator.times(targets)
-        scales.append(TimeScale(decay, history, _residual(operator, history, targets, neighbors, progress)))
+        kept = neighbors or _neighbors(decay)
+        scales.append(TimeScale(decay, history, _residual(operator, history, targets, kept, progress)))
     return Factors(targets, tuple(scales))
+
+
+def _neighbors(decay: float) -> int:
+    counting = LENGTH if decay == 1 else min(LENGTH, 1 / (1 - decay))
+    return int(np.clip(_ENTRIES_A_HISTORY / counting, 20, 100))
 
 
 def _residual(
     operator: Operator, history: Floats, targets: Floats, neighbors: int, progress: Progress | None
 ) -> Sparse:
+    """(n_items, n_items), of each row of B − history · targetsᵀ the entries of largest absolute value.
+
+    With a sparse graph in a large catalogue, among the entries of the graph only: all others have low rank by
+    themselves, and to compute them all takes the square of the items.
+    """
     n_items = operator.n_items
-    kept = min(neighbors, n_items)
-    blocks = []
-    for start in range(0, n_items, _BLOCK):
-        rows = slice(start, min(start + _BLOCK, n_items))
-        rest = operator.rows(rows) - history[rows] @ targets.T
-        columns = np.sort(np.argpartition(-np.abs(rest), kept - 1, axis=1)[:, :kept], axis=1)
-        values = np.take_along_axis(rest, columns, axis=1)
-        blocks.append(
-            csr_array((values.ravel(), columns.ravel(), np.arange(0, columns.size + 1, kept)), rest.shape)
+    in_graph = n_items > DENSE_ITEMS and not isinstance(operator.graph, np.ndarray)
+    block = _BLOCK if in_graph else max(1, _ENTRIES // n_items)
+    rests = []
+    for start in range(0, n_items, block):
+        rows = slice(start, min(start + block, n_items))
+        rests.append(
+            strongest_sparse(_rest_in_graph(operator, history, targets, rows), neighbors)
+            if in_graph
+            else strongest(operator.rows(rows) - history[rows] @ targets.T, neighbors)
         )
         if progress:
             progress("keep what remains", rows.stop, n_items)
-    residual = csr_array(vstack(blocks, format="csr"))
-    residual.eliminate_zeros()
-    return residual
+    return csr_array(vstack(rests, format="csr"))
+
+
+def _rest_in_graph(operator: Operator, history: Floats, targets: Floats, rows: slice) -> Sparse:
+    if operator.graph is None:
+        return csr_array((rows.stop - rows.start, operator.n_items), dtype=np.float32)
+    rest = csr_array(operator.graph[rows], copy=True)
+    of_row = np.repeat(np.arange(rows.start, rows.stop), np.diff(rest.indptr))
+    for first in range(0, rest.nnz, _BLOCK * 64):
+        part = slice(first, first + _BLOCK * 64)
+        row, column = of_row[part], rest.indices[part]
+        rest.data[part] -= np.einsum("ij,ij->i", history[row], targets[column])
+        if operator.left is not None and operator.right is not None:
+            rest.data[part] += np.einsum("ij,ij->i", operator.left[row], operator.right[column])
+    return rest

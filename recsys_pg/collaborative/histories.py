@@ -12,6 +12,10 @@ LENGTH = 200
 """Interactions that a history is made of, the latest; the setting history.length."""
 
 
+SMALLEST_FACTOR = 0.001
+"""Decay at which an item of a history no longer counts."""
+
+
 @dataclass(frozen=True)
 class Histories:
     """The distinct items of each user's history, latest first, with what each says.
@@ -27,14 +31,33 @@ class Histories:
     ages: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
+    def of(self, chosen: npt.NDArray[np.intp]) -> "Histories":
+        """The histories of some users, ascending, numbered anew from 0."""
+        number = np.full(self.n_users, -1, dtype=np.int32)
+        number[chosen] = np.arange(len(chosen))
+        kept = number[self.users] >= 0
+        return Histories(
+            len(chosen),
+            self.n_items,
+            number[self.users[kept]],
+            self.items[kept],
+            self.ages[kept],
+            self.weights[kept],
+        )
+
     def decayed(self, decay: float) -> csr_array[np.float32]:
-        """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps)."""
-        weights = self.weights * np.float64(decay) ** steps(self.ages)
-        totals = np.bincount(self.users, np.abs(weights), self.n_users)
-        weights /= np.sqrt(totals)[self.users]
-        starts = np.searchsorted(self.users, np.arange(self.n_users + 1))
+        """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps), as recsys_api._shares.
+
+        What has decayed below a thousandth is left out.
+        """
+        factors = np.float64(decay) ** steps(self.ages)
+        kept = factors >= SMALLEST_FACTOR
+        users, weights = self.users[kept], (self.weights * factors)[kept]
+        totals = np.bincount(users, np.abs(weights), self.n_users)
+        weights /= np.sqrt(totals)[users]
+        starts = np.searchsorted(users, np.arange(self.n_users + 1))
         matrix = csr_array(
-            (weights.astype(np.float32), self.items, starts), (self.n_users, self.n_items), copy=True
+            (weights.astype(np.float32), self.items[kept], starts), (self.n_users, self.n_items)
         )
         matrix.sort_indices()
         return matrix

@@ -12,6 +12,9 @@ from recsys_pg.collaborative.log import InteractionLog
 USERS = 3000
 """Users that are asked at most."""
 
+SCORES = 1_000_000_000
+"""Users times items that are scored at most, but for the first 500 users."""
+
 SHARE = 0.1
 LONGEST = 10
 """Of each user's likes, held out and at most; twice that where they are drawn and none is the next."""
@@ -23,17 +26,25 @@ class Holdout:
 
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
     seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
-    it seen.
+    it seen. again are the targets and what they liked once more; recent are those of the targets that were
+    liked since a moment that `hold_out` was given.
     """
 
     learned: InteractionLog
     histories: Histories
     seen: csr_array[np.float32]
     targets: csr_array[np.float32]
+    recent: csr_array[np.float32]
+    again: csr_array[np.float32]
 
 
 def hold_out(
-    log: InteractionLog, *, targets: int | None = None, users: int = USERS, seed: int = 0
+    log: InteractionLog,
+    *,
+    targets: int | None = None,
+    users: int | None = None,
+    since: int | None = None,
+    seed: int = 0,
 ) -> Holdout:
     """Hold out the latest likes of some users, with all that they did from then on.
 
@@ -43,7 +54,8 @@ def hold_out(
         log: at least one user with two liked items.
         targets: likes that are held out of each user; None is a tenth of them, 1 to 10, and a fifth, 1 to 20,
             where they are drawn. Users with no more than that are not asked.
-        users: that are asked at most; more are drawn.
+        users: that are asked at most; more are drawn. None is `USERS`, in a large catalogue fewer.
+        since: from when on a like is recent, in µs since 2000-01-01 UTC; None is never.
         seed: of the draws.
     """
     random = np.random.default_rng(seed)
@@ -54,6 +66,8 @@ def hold_out(
     if targets is not None:
         held = np.full(len(counts), targets)
     asked = np.flatnonzero(counts > held)
+    if users is None:
+        users = min(USERS, max(500, SCORES // len(log.item_ids)))
     if len(asked) > users:
         asked = np.sort(random.choice(asked, users, replace=False))
     is_asked = np.zeros(len(counts), dtype=bool)
@@ -87,10 +101,17 @@ def hold_out(
     )
     shape = (len(asked), len(log.item_ids))
     seen = _marks(known.users, known.items, shape)
-    wanted = _marks(number[log.users[is_target]], log.items[is_target], shape)
-    wanted = csr_array(wanted - wanted.multiply(seen))
-    wanted.eliminate_zeros()
-    return Holdout(learned, histories(known), seen, wanted)
+    is_recent = is_target & (log.times >= since) if since is not None else np.zeros(len(log), dtype=bool)
+    again, recent = (
+        _marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
+    )
+    return Holdout(learned, histories(known), seen, _unseen(again, seen), _unseen(recent, seen), again)
+
+
+def _unseen(wanted: csr_array[np.float32], seen: csr_array[np.float32]) -> csr_array[np.float32]:
+    unseen = csr_array(wanted - wanted.multiply(seen))
+    unseen.eliminate_zeros()
+    return unseen
 
 
 def _marks(

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.graph import scaled, strongest
-from recsys_pg.collaborative.interactions import InteractionMatrix
 from recsys_pg.collaborative.operators.cosine import cosine
 from recsys_pg.collaborative.operators.ease import ease
 from recsys_pg.collaborative.operators.ease import memory_gb as ease_memory_gb
@@ -37,21 +36,21 @@ class ItemGraph:
     reason: str
 
 
-def what_is_missing(interactions: InteractionMatrix) -> str:
-    """Why no item graph can be learned from these interactions; empty when one can."""
-    users, items = interactions.weights.shape
+def what_is_missing(weights: csr_array[np.float32]) -> str:
+    """Why no item graph can be learned from (n_users, n_items) likes; empty when one can."""
+    users, items = weights.shape
     if not users:
         return "No item graph: no interaction says that somebody likes an item."
     if users < 2 or items < 2:
         people, things = ("user" if users < 2 else "users"), ("item" if items < 2 else "items")
         return f"No item graph: only {users:,} {people} and {items:,} {things} are in positive interactions."
-    if np.diff(interactions.weights.indptr).max() < 2:
+    if np.diff(weights.indptr).max() < 2:
         return "No item graph: no user likes two items, so that nothing connects them."
     return ""
 
 
 def learn(
-    interactions: InteractionMatrix,
+    weights: csr_array[np.float64],
     *,
     algorithm: Algorithm,
     neighbors: int,
@@ -67,7 +66,6 @@ def learn(
     Raises:
         InvalidArgumentError: EASE was asked for and does not fit into memory_gb, or reg is too small for it.
     """
-    weights = interactions.weights
     chosen, reason = _choose(algorithm, weights.shape[1], memory_gb)
     progress("learn item graph", 0, None)
     if chosen == "ease":

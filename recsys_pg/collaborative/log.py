@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from scipy.sparse import csr_array
 
+from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.sequences import Sequences
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
@@ -17,7 +17,6 @@ from recsys_pg.types import Progress
 SMALLEST_WEIGHT = 1e-6
 """Pairs that count less than this are left out: their squares would drown in rounding."""
 
-_BATCH = 1_000_000
 _ROW = np.dtype(
     [
         ("fields", ">i2"),
@@ -31,9 +30,6 @@ _ROW = np.dtype(
         ("time", ">i8"),
     ]
 )
-"""A row of PostgreSQL's binary COPY format with four columns of 8 bytes, none of them NULL."""
-_HEADER_BYTES = 19
-_TRAILER_BYTES = 2
 
 # the order of recsys_api._history, and the order of the index that covers it
 _EVENTS = """
@@ -109,6 +105,23 @@ class InteractionLog:
         neighbors = self.users[1:] == self.users[:-1]
         return bool(neighbors.any()) and bool((self.times[1:] > self.times[:-1])[neighbors].mean() > 0.05)
 
+    def liked_only(self) -> Self:
+        """Without the users who like nothing and the items that nobody likes."""
+        liked = self.likes
+        has_user, has_item = (
+            np.diff(liked.indptr) > 0,
+            np.bincount(liked.indices, minlength=liked.shape[1]) > 0,
+        )
+        chosen = has_user[self.users] & has_item[self.items]
+        return type(self)(
+            self.user_ids[has_user],
+            self.item_ids[has_item],
+            (np.cumsum(has_user) - 1)[self.users[chosen]].astype(np.int32),
+            (np.cumsum(has_item) - 1)[self.items[chosen]].astype(np.int32),
+            self.weights[chosen],
+            self.times[chosen],
+        )
+
     def part(self, chosen: npt.NDArray[np.bool_]) -> Self:
         """Some of the interactions; users and items keep their positions."""
         return type(self)(
@@ -128,19 +141,11 @@ def read_interactions(connection: sa.Connection, progress: Progress | None = Non
     """
     batches: list[npt.NDArray[np.void]] = []
     done = 0
-    with driver_connection(connection).cursor() as cursor, cursor.copy(_EVENTS) as copy:
-        rows = iter(copy)
-        rest = b""
-        while block := b"".join([rest, *(bytes(row) for row in islice(rows, _BATCH))]):
-            start = 0 if batches else _HEADER_BYTES
-            count = (len(block) - start) // _ROW.itemsize
-            if count == 0:
-                break
-            batches.append(np.frombuffer(block, _ROW, count, start))
-            rest = block[start + count * _ROW.itemsize :]
-            done += count
-            if progress:
-                progress("read interactions", done, None)
+    for batch in copied_rows(driver_connection(connection), _EVENTS, _ROW):
+        batches.append(batch)
+        done += len(batch)
+        if progress:
+            progress("read interactions", done, None)
     events = np.concatenate(batches) if batches else np.empty(0, _ROW)
     user_ids, users = np.unique(events["user_id"].astype(np.int64), return_inverse=True)
     item_ids, items = np.unique(events["item_id"].astype(np.int64), return_inverse=True)

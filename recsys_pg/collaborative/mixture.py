@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.operators.operator import Floats, Operator
 from recsys_pg.types import Progress
@@ -22,8 +23,12 @@ TERMS = 5
 _WEIGHTS = (-0.3, -0.15, 0.1, 0.2, 0.4, 0.7, 1.0)
 _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
+_USERS_A_TERM = 100
 _CANDIDATES = 100
+_ROUNDING = 1e-4
+"""Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
 _BATCH = 256
+_ENTRIES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out.
+    """The terms of the sum, the strongest first, and its NDCG@20 on what was held out, if anything was.
 
     alone is the same of each operator at its best decay.
     """
 
     terms: tuple[Term, ...]
-    ndcg: float
+    ndcg: float | None
     alone: Mapping[str, float]
 
 
@@ -53,8 +58,9 @@ def choose(
     """The sum of operators with the best NDCG@20 on what was held out, found by forward selection.
 
     It begins with the best operator at its best decay and adds, as long as that helps, the operator, decay
-    and weight that help most; at most `TERMS` terms at `TIME_SCALES` decays. Only items that some operator
-    has among its best 100 are ranked, which ranks all that can come first.
+    and weight that help most: at most `TERMS` terms at `TIME_SCALES` decays, and beside the first no more
+    than one for each hundred users, since few prove little. Only items that some operator has among its best 100
+    are ranked, which ranks all that can come first.
 
     Args:
         operators: by name, learned without what was held out.
@@ -68,7 +74,8 @@ def choose(
     terms = {best: 1.0}
     total = lists.scores[best].copy()
     reached = single[best]
-    while len(terms) < TERMS:
+    asked = int(np.count_nonzero(np.diff(holdout.targets.indptr)))
+    while len(terms) < min(TERMS, 1 + asked // _USERS_A_TERM):
         scales = {names[term][1] for term in terms}
         candidates = [
             (column, weight)
@@ -95,6 +102,14 @@ def choose(
     )
 
 
+def scores_of(mixture: Mixture, operators: Mapping[str, Operator], known: Histories) -> Floats:
+    """(n_users, n_items), the scores that a mixture gives to all items."""
+    total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
+    for term in mixture.terms:
+        total += operators[term.operator].scores(known.decayed(term.decay)) * np.float32(term.weight)
+    return total
+
+
 class _Lists:
     """The scores of the items that may come first for each user, by each operator at each decay.
 
@@ -109,13 +124,16 @@ class _Lists:
         progress: Progress | None,
     ) -> None:
         asked = np.flatnonzero(np.diff(holdout.targets.indptr))
+        batch = max(1, min(_BATCH, _ENTRIES // (len(names) * holdout.targets.shape[1])))
         histories = {decay: holdout.histories.decayed(decay) for _, decay in names}
         blocks, closed, hits = [], [], []
-        for start in range(0, len(asked), _BATCH):
-            users = asked[start : start + _BATCH]
+        largest = np.zeros(len(names))
+        for start in range(0, len(asked), batch):
+            users = asked[start : start + batch]
             seen = holdout.seen[users].toarray() > 0
             wanted = holdout.targets[users].toarray() > 0
             scores = [operators[name].scores(histories[decay][users]) for name, decay in names]
+            largest += [np.abs(part).max(axis=1).sum() / len(asked) for part in scores]
             items = _candidates(scores, seen, wanted)
             blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))
             closed.append(_again(items) | np.take_along_axis(seen, items, axis=1))
@@ -132,7 +150,7 @@ class _Lists:
         relevant = np.bincount(self._users, minlength=len(asked))
         best = np.cumsum(1 / np.log2(np.arange(2, LENGTH + 2)))[np.minimum(relevant, LENGTH) - 1]
         self._share = 1 / best[self._users] / len(asked)
-        self.units = [self._unit(part) for part in self.scores]
+        self.units = [self._unit(part, size) for part, size in zip(self.scores, largest, strict=True)]
         self.scores *= np.array(self.units, np.float32)[:, None, None]
 
     def ndcg(self, scores: Floats) -> float:
@@ -146,10 +164,11 @@ class _Lists:
         places = (rows > of_hits).sum(axis=1) + ((rows == of_hits).sum(axis=1) - 1) / 2
         return float(((places < LENGTH) / np.log2(places + 2)) @ self._share)
 
-    def _unit(self, scores: Floats) -> float:
+    def _unit(self, scores: Floats, largest: float) -> float:
+        """1 over the mean user's best score of what is unseen; 0 where that is but rounding."""
         best = (scores + self._penalty).max(axis=1)
         mean = float(best[np.isfinite(best)].mean())
-        return 1 / mean if mean > 0 else 0.0
+        return 1 / mean if mean > _ROUNDING * largest else 0.0
 
 
 def _candidates(

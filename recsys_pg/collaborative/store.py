@@ -1,84 +1,253 @@
-"""The item graph in the database: written beside the old one, and switched to in the same transaction."""
+"""A trained model in the database: written and indexed beside the active one, and switched to."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
+from psycopg import sql
 from scipy.sparse import csr_array
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from recsys_pg.db import driver_connection
-from recsys_pg.models import Item, Model
+from recsys_pg.collaborative.content_map import ContentMap
+from recsys_pg.collaborative.items import read_content
+from recsys_pg.collaborative.partitions import (
+    Connection,
+    attach_partitions,
+    create_partitions,
+    drop_partitions,
+    index_partitions,
+    partition,
+    partitioned_models,
+)
+from recsys_pg.collaborative.served import ServedFactors
+from recsys_pg.config import DIMENSIONS
 from recsys_pg.repositories import copy_rows
 from recsys_pg.types import Progress
 
+_MEMORY_MB_A_ITEM = 0.0013
+"""maintenance_work_mem that a vector index of halfvec(384) needs."""
+_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 2048
 
-def write_graph(
-    connection: sa.Connection,
-    graph: csr_array[np.float32],
-    item_ids: npt.NDArray[np.int64],
+
+@dataclass(frozen=True)
+class Trained:
+    """What is stored of a model, all of it for the items of item_ids, (n_items,), ascending.
+
+    graph is (n_items, n_items); row i is what having liked item i adds to the others' scores. factors, with a
+    residual (n_items, n_items) and a decay for each of its time scales, and the map from content to these
+    factors are left out where they could not be learned.
+    """
+
+    item_ids: npt.NDArray[np.int64]
+    graph: csr_array[np.float32]
+    factors: ServedFactors | None
+    residuals: Sequence[csr_array[np.float32]]
+    decays: Sequence[float]
+    content: ContentMap | None
+
+
+def write_model(
+    connection: Connection,
+    trained: Trained,
     *,
     algorithm: str,
     parameters: Mapping[str, Any],
     metrics: Mapping[str, Any],
-    progress: Progress | None = None,
+    progress: Progress,
 ) -> tuple[int, int]:
-    """Write the graph under a new row of recsys.models and make that the active one.
+    """Write a model beside the active one; readers notice nothing.
 
-    The model that was active stays, inactive, as the way back; older ones are deleted with their rows. Items
-    that were deleted since the interactions were read are left out, as are items without neighbors. To be
-    called in a transaction, which readers do not notice before it commits.
+    Items that were deleted since the interactions were read are left out. What a training that was killed has
+    left behind is removed first.
 
     Args:
-        graph: (n_items, n_items); row i is what having liked item_ids[i] adds to the others' scores.
+        connection: of the owner, in autocommit.
+        trained: the model.
+        algorithm: of the graph.
+        parameters, metrics: to show.
+        progress: called in each step.
 
     Returns:
         The id of the model, and the number of rows of recsys.item_neighbors.
     """
-    driver = driver_connection(connection)
-    trained = Model.purpose == "neighbors"
-    # what exists now cannot be deleted before this transaction ends; price and stock may still change
-    existing = connection.scalars(
-        sa.select(Item.id)
-        .where(Item.id == sa.any_(sa.bindparam("item_ids", item_ids.tolist(), ARRAY(sa.BigInteger))))
-        .with_for_update(key_share=True, read=True)
-    )
-    kept = np.isin(item_ids, np.fromiter(existing, dtype=np.int64))
-
-    previous = sa.select(Model.id).where(trained).order_by(Model.is_active.desc(), Model.id.desc()).limit(1)
-    connection.execute(sa.delete(Model).where(trained, Model.id.not_in(previous)))
-    model_id = connection.execute(
-        sa.insert(Model).returning(Model.id),
-        {
-            "purpose": "neighbors",
-            "name": algorithm,
-            "revision": datetime.now(UTC).isoformat(),
-            "parameters": dict(parameters),
-            "metrics": dict(metrics),
-        },
-    ).scalar_one()
-    written = copy_rows(
-        driver,
-        "recsys.item_neighbors",
-        ("model_id", "item_id", "neighbor_ids", "weights"),
-        ("int8", "int8", "int8[]", "float4[]"),
-        _rows(model_id, graph, item_ids, kept, progress),
-    )
-    connection.execute(sa.update(Model).where(trained, Model.is_active).values(is_active=False))
-    connection.execute(sa.update(Model).where(Model.id == model_id).values(is_active=True))
+    drop_unused(connection)
+    item_ids = trained.item_ids
+    kept = np.isin(item_ids, np.fromiter(_existing(connection), dtype=np.int64))
+    with connection.transaction():
+        row = connection.execute(
+            "insert into recsys.models (purpose, name, revision, parameters, metrics, decays)"
+            " values ('collaborative', %s, %s, %s, %s, %s) returning id",
+            (
+                algorithm,
+                datetime.now(UTC).isoformat(),
+                json.dumps(parameters),
+                json.dumps(metrics),
+                list(trained.decays) or None,
+            ),
+        ).fetchone()
+        assert row is not None  # noqa: S101
+        (model_id,) = row
+        if trained.factors is not None:
+            create_partitions(connection, model_id)
+            progress("write factors", 0, None)
+            _write_factors(connection, model_id, trained, kept, progress)
+            _write_residuals(connection, model_id, trained, kept, progress)
+        if trained.content is not None:
+            _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
+        written = copy_rows(
+            connection,
+            "recsys.item_neighbors",
+            ("model_id", "item_id", "neighbor_ids", "weights"),
+            ("int8", "int8", "int8[]", "float4[]"),
+            (
+                (model_id, *edges)
+                for edges in _edges(trained.graph, item_ids, kept, "write item graph", progress)
+            ),
+        )
+    if trained.factors is not None:
+        progress("index factors", 0, None)
+        needed = _MEMORY_MB_A_ITEM * _count(connection, model_id)
+        index_partitions(connection, model_id, int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed))))
+        attach_partitions(connection, model_id)
     return model_id, written
 
 
-def _rows(
+def activate(connection: Connection, model_id: int) -> None:
+    """Switch to a model in one transaction, after the items that it has not seen got their factors."""
+    connection.execute("select recsys_api._activate_model(%s)", (model_id,))
+
+
+def drop_unused(connection: Connection, but: int | None = None) -> None:
+    """Remove the models but the active one, the one that was before, and the given one. In autocommit."""
+    rows = connection.execute(
+        "select id, is_active or activated_at is not null from recsys.models where purpose = 'collaborative'"
+        " order by is_active desc, activated_at desc nulls last, id desc"
+    ).fetchall()
+    used = [model_id for model_id, was_used in rows if was_used][:2]
+    if but is not None:
+        used.append(but)
+    for model_id in partitioned_models(connection) - set(used):
+        drop_partitions(connection, model_id)
+    connection.execute(
+        "delete from recsys.models where purpose = 'collaborative' and id <> all (%s)", (used,)
+    )
+
+
+def _count(connection: Connection, model_id: int) -> int:
+    row = connection.execute(
+        sql.SQL("select count(*) from {}").format(partition("item_factors", model_id))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _existing(connection: Connection) -> Iterator[int]:
+    with connection.cursor() as cursor, cursor.copy("copy (select id from recsys.items) to stdout") as copy:
+        for (item_id,) in copy.rows():
+            yield int(item_id)
+
+
+def _write_factors(
+    connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
+) -> None:
+    """Write the factors that were learned, and those that follow from the content of all other items."""
+    assert trained.factors is not None  # noqa: S101
+    _copy_factors(
+        connection, model_id, trained.factors, trained.item_ids, np.flatnonzero(kept), is_learned=True
+    )
+    if trained.content is None:
+        return
+    done = 0
+    for content in read_content(connection, trained.item_ids):
+        parts = trained.content.factors(content.embeddings, content.features)
+        told = np.flatnonzero(parts.any(axis=1))
+        served = ServedFactors.of_parts(parts)
+        _copy_factors(connection, model_id, served, content.ids, told, is_learned=False)
+        done += len(content.ids)
+        progress("write new items", done, None)
+
+
+def _copy_factors(
+    connection: Connection,
     model_id: int,
+    served: ServedFactors,
+    item_ids: npt.NDArray[np.int64],
+    chosen: npt.NDArray[np.intp],
+    *,
+    is_learned: bool,
+) -> None:
+    row = connection.execute(
+        "select t.oid from pg_type t join pg_extension e on e.extnamespace = t.typnamespace"
+        " where e.extname = 'vector' and t.typname = 'halfvec'"
+    ).fetchone()
+    assert row is not None  # noqa: S101
+    statement = sql.SQL(
+        "copy {} (model_id, item_id, target, history, is_learned) from stdin (format binary)"
+    ).format(partition("item_factors", model_id))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in served.copy_blocks(model_id, item_ids, chosen, row[0], is_learned=is_learned):
+            copy.write(block)
+
+
+def _write_residuals(
+    connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
+) -> None:
+    for scale, residual in enumerate(trained.residuals, start=1):
+        copy_rows(
+            connection,
+            f"recsys.item_residuals_{model_id}",
+            ("model_id", "item_id", "scale", "neighbor_ids", "weights"),
+            ("int8", "int8", "int2", "int8[]", "float4[]"),
+            (
+                (model_id, item_id, scale, neighbors, weights)
+                for item_id, neighbors, weights in _edges(
+                    residual, trained.item_ids, kept, f"write residuals {scale}", progress
+                )
+            ),
+        )
+
+
+def _write_content_map(connection: Connection, model_id: int, content: ContentMap, parts: int) -> None:
+    bias = -(content.mean @ content.text)
+    copy_rows(
+        connection,
+        "recsys.content_maps",
+        ("model_id", "part", "dimension", "weights", "bias"),
+        ("int8", "int2", "int2", "vector", "float4"),
+        (
+            (
+                model_id,
+                column // DIMENSIONS,
+                column % DIMENSIONS,
+                content.text[:, column],
+                float(bias[column]),
+            )
+            for column in range(parts * DIMENSIONS)
+        ),
+    )
+    copy_rows(
+        connection,
+        "recsys.content_features",
+        ("model_id", "feature", "part", "factors"),
+        ("int8", "text", "int2", "vector"),
+        (
+            (model_id, feature, part, factors[part * DIMENSIONS : (part + 1) * DIMENSIONS])
+            for feature, factors in content.fields.items()
+            for part in range(parts)
+        ),
+    )
+
+
+def _edges(
     graph: csr_array[np.float32],
     item_ids: npt.NDArray[np.int64],
     kept: npt.NDArray[np.bool_],
-    progress: Progress | None,
-) -> Iterator[tuple[int, int, list[int], list[float]]]:
+    phase: str,
+    progress: Progress,
+) -> Iterator[tuple[int, list[int], list[float]]]:
+    """Of each kept item that has edges to kept ones: its id, theirs and the weights, the strongest first."""
     for row, item_id in enumerate(item_ids.tolist()):
         edges = slice(graph.indptr[row], graph.indptr[row + 1])
         strongest_first = np.argsort(-np.abs(graph.data[edges]), kind="stable")
@@ -86,11 +255,10 @@ def _rows(
         present = kept[columns]
         if kept[row] and present.any():
             yield (
-                model_id,
                 item_id,
                 item_ids[columns[present]].tolist(),
                 graph.data[edges][strongest_first][present].tolist(),
             )
         done = row + 1
-        if progress and (done % 1000 == 0 or done == len(item_ids)):
-            progress("write item graph", done, len(item_ids))
+        if done % 1000 == 0 or done == len(item_ids):
+            progress(phase, done, len(item_ids))

@@ -55,8 +55,7 @@ def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: 
         with progress_bars() as progress:
             trained = train(engine, progress=progress)
         console.print(
-            f"Learned from {trained.interactions:,} likes which films go together"
-            f" ({trained.algorithm}, {trained.seconds:.0f} s)."
+            f"Learned from {trained.interactions:,} likes which films go together in {trained.seconds:.0f} s."
         )
         with translated_errors(), engine.connect() as connection:
             scenes.show_all(console, connection)

@@ -132,6 +132,9 @@ returning j.item_id
 """
 
 
+_MAP = "select recsys_api.refresh_item_factors(%(item_ids)s::bigint[])"
+
+
 @dataclass(frozen=True)
 class Job:
     """A claimed item: the text to embed (empty when nothing is known), and what proves the claim."""
@@ -192,6 +195,8 @@ class JobQueue:
                 dimensions=DIMENSIONS,
                 **_claims(jobs),
             )
+            # a new item competes from the moment that it is embedded
+            self._execute(connection, _MAP, item_ids=[job.item_id for job in jobs])
             return self._settle_rest(connection, jobs, done=len(written))
 
         return transact(self._engine, complete)

@@ -4,6 +4,13 @@ The migrations create the tables; these classes only map them.
 """
 
 from recsys_pg.models.base import Base, Embedding, EmbeddingType
+from recsys_pg.models.learned import (
+    ContentFeature,
+    ContentMap,
+    ItemFactors,
+    ItemNeighbors,
+    ItemResiduals,
+)
 from recsys_pg.models.search import (
     CatalogueLanguage,
     FilterRule,
@@ -20,7 +27,6 @@ from recsys_pg.models.tables import (
     Interaction,
     InteractionKind,
     Item,
-    ItemNeighbors,
     ItemPopularity,
     Model,
     Setting,
@@ -31,6 +37,8 @@ __all__ = [
     "ApiObject",
     "Base",
     "CatalogueLanguage",
+    "ContentFeature",
+    "ContentMap",
     "Embedding",
     "EmbeddingJob",
     "EmbeddingType",
@@ -39,8 +47,10 @@ __all__ = [
     "Interaction",
     "InteractionKind",
     "Item",
+    "ItemFactors",
     "ItemNeighbors",
     "ItemPopularity",
+    "ItemResiduals",
     "ItemText",
     "Model",
     "QueryEmbedding",

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    REAL,
-    BigInteger,
     Computed,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -48,6 +47,8 @@ class Model(Base):
     center: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     is_active: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = now()
+    decays: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    activated_at: Mapped[datetime | None]
 
 
 class Item(Base):
@@ -71,6 +72,7 @@ class Item(Base):
             postgresql_with={"ef_construction": 200},
             postgresql_ops={"embedding": "vector_cosine_ops"},
         ),
+        Index("items_unembedded_idx", "id", postgresql_where=text("embedding IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -167,21 +169,6 @@ class ItemPopularity(Base):
         ForeignKey("recsys.items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     log2_weight: Mapped[float]
-
-
-class ItemNeighbors(Base):
-    """What having liked an item adds to the score of its neighbors, by a trained model."""
-
-    __tablename__ = "item_neighbors"
-    __table_args__ = (
-        PrimaryKeyConstraint("model_id", "item_id"),
-        Index("item_neighbors_item_id_idx", "item_id"),
-    )
-
-    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
-    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
-    neighbor_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    weights: Mapped[list[float]] = mapped_column(ARRAY(REAL))
 
 
 class EmbeddingJob(Base):

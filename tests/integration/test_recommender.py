@@ -80,6 +80,11 @@ CALLS = {
         f"recommend_for_items('{{1,50}}', 5, {FILTERED_SQL})",
         Recommendation,
     ),
+    "for_items with weights": (
+        lambda r: r.for_items([1, 50], 5, weights=[0.3, 1]),
+        "recommend_for_items('{1,50}', 5, weights => '{0.3,1}')",
+        Recommendation,
+    ),
     "for_items of nothing": (lambda r: r.for_items([]), "recommend_for_items('{}')", Recommendation),
     "similar_items": (
         lambda r: r.similar_items(8, 7, filter=FILTERED),

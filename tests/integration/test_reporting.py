@@ -39,10 +39,10 @@ def test_catalogue_coverage(reports):
 
 
 def test_active_models(reports):
-    embedding, neighbors = reports.active_models()
+    embedding, neighbors = sorted(reports.active_models(), key=lambda row: row.purpose, reverse=True)
     assert isinstance(embedding, ActiveModel)
     assert (embedding.purpose, embedding.name) == ("embedding", "sentence-transformers/all-MiniLM-L6-v2")
-    assert (neighbors.purpose, neighbors.name, neighbors.revision) == ("neighbors", "by hand", "1")
+    assert (neighbors.purpose, neighbors.name, neighbors.revision) == ("collaborative", "by hand", "1")
     assert neighbors.created_at.tzinfo is not None
 
 

@@ -47,7 +47,7 @@ where u.id < 29 or k.kind = 'dislike';
 insert into recsys.interactions (user_id, item_id, kind, occurred_at) values (4, 57, 'view', '2025-06-20 12:00+00');
 
 -- The item graph: the three films before and after in the category, and a negative edge to the next category.
-insert into recsys.models (purpose, name, revision, is_active) values ('neighbors', 'by hand', '1', true);
+insert into recsys.models (purpose, name, revision, is_active) values ('collaborative', 'by hand', '1', true);
 insert into recsys.item_neighbors (model_id, item_id, neighbor_ids, weights)
 select m.id, i.id, n.neighbor_ids, n.weights
 from recsys.models m
@@ -64,7 +64,7 @@ cross join lateral (
     ) e
     where e.item_id not in (57, 59, 60)
 ) n
-where m.purpose = 'neighbors' and i.id not in (57, 59, 60);
+where m.purpose = 'collaborative' and i.id not in (57, 59, 60);
 
 select recsys_api.refresh_popularity();
 select recsys_api.refresh_tastes();

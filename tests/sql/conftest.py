@@ -144,12 +144,12 @@ def large_catalogue(server: Server) -> Iterator[LargeCatalogue]:
                 timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'
             from generate_series(1, 300) u, generate_series(1, 60) n;
             insert into recsys.models (purpose, name, revision, is_active)
-            values ('neighbors', 'by hand', '1', true);
+            values ('collaborative', 'by hand', '1', true);
             insert into recsys.item_neighbors (model_id, item_id, neighbor_ids, weights)
             select m.id, i, array_agg((i + n * 50 - 1) % 20000 + 1 order by n),
                 array_agg((1.0 / n)::real order by n)
             from recsys.models m, generate_series(1, 20000) i, generate_series(1, 20) n
-            where m.purpose = 'neighbors'
+            where m.purpose = 'collaborative'
             group by m.id, i;
             """
         )

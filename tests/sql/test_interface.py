@@ -26,7 +26,7 @@ CALLS = {
     "recommend_for_user": (
         "user_id => 1, n => 3, filter => null, exclude_seen => true, diversity => 0, method => 'hybrid'"
     ),
-    "recommend_for_items": "item_ids => '{1,50}', n => 3, filter => null",
+    "recommend_for_items": "item_ids => '{1,50}', n => 3, filter => null, weights => '{1,0.5}'",
     "popular_items": "n => 3, filter => null, since => '2025-01-01'",
     "similar_users": "user_id => 1, n => 3",
     "explain_recommendation": "user_id => 1, item_id => 8",
@@ -38,19 +38,26 @@ CALLS = {
     "item_id": "external_id => 'film-1'",
     "refresh_popularity": "",
     "refresh_tastes": "",
+    "refresh_item_factors": "item_ids => null, model_id => null",
+    "activate_model": (
+        "model_id => (select id from recsys.models where purpose = 'collaborative' order by id limit 1)"
+    ),
 }
 WRITERS = {
+    "_activate_model",
     "_add_step",
     "_recall_searches",
     "_rule_condition",
     "_sample_filter",
     "_use_query",
+    "activate_model",
     "check_recall",
     "define_rule",
     "drop_rule",
     "ensure_user",
     "record_interaction",
     "refresh_copies",
+    "refresh_item_factors",
     "refresh_popularity",
     "refresh_tastes",
     "remember_query",

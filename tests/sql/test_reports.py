@@ -67,7 +67,7 @@ def test_coverage_counts_what_each_source_reaches(catalogue):
 
 
 def test_coverage_without_an_item_graph_and_without_items(catalogue):
-    catalogue.execute("delete from recsys.models where purpose = 'neighbors'")
+    catalogue.execute("delete from recsys.models where purpose = 'collaborative'")
     (row,) = report(catalogue, "catalogue_coverage")
     assert row == (60, 58, 0, 48, 2)
     catalogue.execute("delete from recsys.items")
@@ -110,11 +110,11 @@ def test_failed_embeddings_are_listed_with_their_error(catalogue):
 
 def test_the_active_models_are_listed(catalogue):
     catalogue.execute(
-        "insert into recsys.models (purpose, name, revision) values ('neighbors', 'older', '0')"
+        "insert into recsys.models (purpose, name, revision) values ('collaborative', 'older', '0')"
     )
     assert sorted((row.purpose, row.name) for row in report(catalogue, "active_models")) == [
+        ("collaborative", "by hand"),
         ("embedding", "sentence-transformers/all-MiniLM-L6-v2"),
-        ("neighbors", "by hand"),
     ]
 
 

@@ -55,7 +55,7 @@ WRITES = (
     "update recsys.users set embedding = null",
     "delete from recsys.users",
     "update recsys.settings set value = '1'",
-    "insert into recsys.models (purpose, name, revision) values ('neighbors', 'x', '1')",
+    "insert into recsys.models (purpose, name, revision) values ('collaborative', 'x', '1')",
     "update recsys.models set is_active = false",
     "insert into recsys.item_neighbors values (1, 1, '{}', '{}')",
     "delete from recsys.item_popularity",

@@ -83,10 +83,27 @@ def test_every_item_of_a_basket_counts(catalogue):
     assert {row.reason_item_id for row in rows} == {5, 35}
 
 
-def test_a_basket_gives_the_same_in_any_order_and_with_repetitions(catalogue):
-    assert for_items(catalogue, [5, 35, 20]) == for_items(catalogue, [20, 5, 35, 5, 5])
+def test_without_factors_a_basket_gives_the_same_in_any_order_and_with_repetitions(catalogue):
+    one, other = (for_items(catalogue, item_ids) for item_ids in ([5, 35, 20], [20, 5, 35, 5, 5]))
+    assert [row._replace(score=0) for row in one] == [row._replace(score=0) for row in other]
+    assert [row.score for row in one] == pytest.approx([row.score for row in other])
 
 
 def test_an_empty_basket_gives_popular_items(catalogue):
     popular = catalogue.execute("select item_id from recsys_api.popular_items(n => 60)").fetchall()
     assert [(row.item_id,) for row in for_items(catalogue, [])] == popular
+
+
+def test_weights_tell_how_much_each_item_counts(catalogue):
+    even = for_items(catalogue, [1, 50])
+    assert for_items(catalogue, [1, 50], ", n => 60, weights => '{1,1}'") == even
+    first = for_items(catalogue, [1, 50], ", n => 60, weights => '{1,0}'")
+    assert [row.item_id for row in first[:3]] == [
+        row.item_id for row in for_items(catalogue, [1]) if row.item_id != 50
+    ][:3]
+    disliked = {
+        row.item_id: row.score for row in for_items(catalogue, [1, 50], ", n => 60, weights => '{1,-1}'")
+    }
+    liked = {row.item_id: row.score for row in even}
+    near = [row.item_id for row in for_items(catalogue, [50], ", n => 3")]
+    assert all(disliked[item] < liked[item] for item in near)

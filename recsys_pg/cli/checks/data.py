@@ -76,7 +76,7 @@ def item_graph(connection: sa.Connection) -> Iterator[Finding]:
             "select m.created_at, (select count(*) from recsys.interactions),"
             " (select count(*) from recsys.interactions i where i.occurred_at > m.created_at)"
             " from (select max(created_at) as created_at from recsys.models"
-            "       where purpose = 'neighbors' and is_active) m"
+            "       where purpose = 'collaborative' and is_active) m"
         )
     ).one()
     if trained is None and interactions == 0:

@@ -1,10 +1,11 @@
 """How often two items are liked together, by how much else their users and they are involved in."""
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array, vstack
+from scipy.sparse import csr_array, vstack
 
 from recsys_pg.collaborative.blocks import blocks
 from recsys_pg.collaborative.graph import strongest_sparse
+from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.types import Progress
 
@@ -12,7 +13,7 @@ from recsys_pg.types import Progress
 def cooccurrence(
     weights: Sparse, *, neighbors: int, exponent: float = 0.4, progress: Progress | None = None
 ) -> Operator:
-    """RᵀR with R = D_u^(−1/2) · X · D_i^(−e), D the sums of rows and of columns, without its diagonal.
+    """RᵀR with R the `normalized` interactions, without its diagonal.
 
     The linear filter of Shen et al., How Powerful is Graph Convolution for Recommendation?, CIKM 2021, where
     e is 1/2. Computed in blocks of items, of about 200 MB each; only the strongest neighbors of each item are
@@ -24,15 +25,12 @@ def cooccurrence(
         exponent: e; the smaller, the more popularity counts.
         progress: called after each block.
     """
-    users, items = (np.maximum(weights.sum(axis=axis), np.float32(1e-6)) for axis in (1, 0))
-    normalized = csr_array(diags_array(users**-0.5) @ weights @ diags_array(items**-exponent)).astype(
-        np.float32
-    )
-    transposed = normalized.T.tocsr()
+    ratings, _ = normalized(weights, exponent)
+    transposed = ratings.T.tocsr()
     n_items = weights.shape[1]
     rows = []
-    for block in blocks(normalized):
-        part = csr_array(transposed[block] @ normalized)
+    for block in blocks(ratings):
+        part = csr_array(transposed[block] @ ratings)
         part.data[np.repeat(np.arange(n_items)[block], np.diff(part.indptr)) == part.indices] = 0
         rows.append(strongest_sparse(part, neighbors))
         if progress:

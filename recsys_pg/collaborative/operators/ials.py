@@ -7,11 +7,13 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.types import Progress
 
+DIMENSIONS = 128
+
 
 def ials(
     weights: Sparse,
     *,
-    dimensions: int = 128,
+    dimensions: int = DIMENSIONS,
     reg: float = 0.007,
     unobserved: float = 0.3,
     epochs: int = 8,

@@ -15,7 +15,7 @@ _SMALLEST_DECAY = 0.01
 
 
 def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, reg: float = 0.04) -> Operator:
-    """The ridge regression of each next item on the decayed past before it; needs 16 · n_items² bytes.
+    """The ridge regression of each next item on the decayed past before it; needs 28 · n_items² bytes.
 
     Minimizes Σ_t ‖T_t − S_t · B‖² + λ ‖B‖² over all steps t of all sequences, where S_t = Σ_s decay^(t−s) of
     the items up to t and T_t is the item after it: the time-aware transitions of SLIST (Choi et al.,

@@ -1,6 +1,5 @@
 """What every learned model is: a linear map from what somebody did to a score of every item."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -72,22 +71,36 @@ def dense(matrix: Floats | Sparse) -> Floats:
     return matrix.toarray() if isinstance(matrix, csr_array) else matrix
 
 
-def weighted_sum(operators: Sequence[Operator], weights: Sequence[float]) -> Operator:
-    """Σ weight · B over at least one operator, all of the same side."""
-    lefts, rights = [], []
-    graph: Floats | Sparse | None = None
-    for operator, weight in zip(operators, weights, strict=True):
+class OperatorSum:
+    """Σ weight · B of operators that are added one after the other, so that only the sum need be kept."""
+
+    def __init__(self) -> None:
+        self._lefts: list[Floats] = []
+        self._rights: list[Floats] = []
+        self._graph: Floats | Sparse | None = None
+
+    def add(self, operator: Operator, weight: float) -> None:
+        """Add weight · B; the operator stays as it is."""
         if operator.left is not None and operator.right is not None:
-            lefts.append(operator.left * np.float32(weight))
-            rights.append(operator.right)
+            self._lefts.append(operator.left * np.float32(weight))
+            self._rights.append(operator.right)
         if operator.graph is not None:
-            graph = _added(graph, operator.graph * np.float32(weight))
-    return Operator(np.hstack(lefts) if lefts else None, np.hstack(rights) if rights else None, graph)
+            self._graph = _added(self._graph, operator.graph * np.float32(weight))
+
+    def total(self) -> Operator:
+        """The sum of what was added, at least one operator."""
+        if not self._lefts:
+            return Operator(graph=self._graph)
+        return Operator(np.hstack(self._lefts), np.hstack(self._rights), self._graph)
 
 
 def _added(graph: Floats | Sparse | None, more: Floats | Sparse) -> Floats | Sparse:
+    """Both may be changed; the result is one of them where one is dense."""
     if graph is None:
         return more
     if isinstance(graph, csr_array) and isinstance(more, csr_array):
         return csr_array(graph + more)
-    return dense(graph) + dense(more)
+    if isinstance(graph, csr_array):
+        graph, more = more, graph
+    graph += more if not isinstance(more, csr_array) else more.toarray()
+    return graph

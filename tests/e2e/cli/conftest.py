@@ -125,7 +125,7 @@ def shop_template(server_url: str, template: str) -> str:
         work.session.execute(
             sa.text(
                 "with model as (insert into recsys.models (purpose, name, revision, is_active)"
-                " values ('neighbors', 'by hand', '1', true) returning id)"
+                " values ('collaborative', 'by hand', '1', true) returning id)"
                 " insert into recsys.item_neighbors (model_id, item_id, neighbor_ids, weights)"
                 " select id, v.item_id, v.neighbor_ids, v.weights from model,"
                 " (values (1, '{2,7,3}'::bigint[], '{0.5,0.4,0.1}'::real[]), (6, '{7}', '{0.9}'))"

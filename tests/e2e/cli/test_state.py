@@ -30,7 +30,7 @@ def test_status_counts(cli, shop):
     assert seen["counts"] == {"items": 8, "users": 4, "users_with_taste": 0, "interactions": 8}
     assert seen["coverage"]["items_with_neighbors"] == 2
     assert [model["pending"] for model in seen["embedding"]] == [8]
-    assert {model["purpose"] for model in seen["models"]} == {"embedding", "neighbors"}
+    assert {model["purpose"] for model in seen["models"]} == {"embedding", "collaborative"}
     assert seen["freshness"]["interactions_since_training"] == 0
     assert "items" in {table["table"] for table in seen["tables"]}
 
@@ -80,9 +80,9 @@ def test_doctor_finds_nothing_wrong_with_a_shop(cli, own_shop):
             "warn",
         ),
         ("delete from recsys.embedding_jobs", "items without vector", "warn"),
-        ("delete from recsys.models where purpose = 'neighbors'", "item graph", "warn"),
+        ("delete from recsys.models where purpose = 'collaborative'", "item graph", "warn"),
         (
-            "update recsys.models set created_at = now() - interval '1 day' where purpose = 'neighbors'",
+            "update recsys.models set created_at = now() - interval '1 day' where purpose = 'collaborative'",
             "item graph",
             "warn",
         ),

@@ -91,7 +91,7 @@ def test_train_learns_and_says_from_what(cli, own_shop):
     done = cli("train", "--database-url", own_shop)
     assert done.code == 0, done.err
     assert "8 likes of 3 users" in done.out
-    assert scalar(own_shop, "select count(*) from recsys.models where purpose = 'neighbors'") == 2
+    assert scalar(own_shop, "select count(*) from recsys.models where purpose = 'collaborative'") == 2
 
 
 def test_train_as_json(cli, own_shop):

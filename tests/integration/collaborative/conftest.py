@@ -56,7 +56,7 @@ class Shop:
 
     def models(self) -> dict[int, bool]:
         """Whether it is active, of each trained model."""
-        rows = self.sql("select id, is_active from recsys.models where purpose = 'neighbors' order by id")
+        rows = self.sql("select id, is_active from recsys.models where purpose = 'collaborative' order by id")
         return {row.id: row.is_active for row in rows}
 
     def graph(self, model_id: int) -> dict[int, list[tuple[int, float]]]:

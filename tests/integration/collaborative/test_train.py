@@ -63,13 +63,18 @@ def test_edges_are_stored_from_the_strongest_to_the_weakest_at_most_as_many_as_a
 def test_the_model_says_what_it_was_trained_with(engine, shop):
     shop.fill()
     report = train(engine, neighbors=5, seed=3)
-    [model] = shop.sql("select * from recsys.models where purpose = 'neighbors'")
+    [model] = shop.sql("select * from recsys.models where purpose = 'collaborative'")
     assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
+    assert model.parameters.pop("until") > 0
+    assert {term["operator"] for term in model.parameters.pop("terms")} == {t.operator for t in report.terms}
     assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
     assert model.metrics.pop("seconds") > 0
     assert model.metrics.pop("edges") == sum(map(len, shop.graph(model.id).values()))
-    assert model.metrics == {"users": 60, "items": 20, "interactions": 300}
+    assert model.metrics.pop("ndcg") == pytest.approx(report.ndcg)
+    assert set(model.metrics.pop("ndcg_alone")) == set(report.ndcg_alone)
+    assert model.metrics.pop("left_out") == {**report.left_out}
+    assert model.metrics == {"users": 60, "items": 20, "interactions": 300, "comparison": None}
 
 
 def test_a_new_model_takes_over_and_the_one_before_stays_as_the_way_back(engine, shop):
@@ -79,8 +84,7 @@ def test_a_new_model_takes_over_and_the_one_before_stays_as_the_way_back(engine,
     assert shop.graph(first) == {}
     assert shop.graph(second) == shop.graph(third) != {}
 
-    shop.sql("update recsys.models set is_active = false where id = :id", id=third)
-    shop.sql("update recsys.models set is_active = true where id = :id", id=second)
+    shop.sql("select recsys_api.activate_model(:id)", id=second)
     fourth = train(engine).model_id
     assert shop.models() == {second: False, fourth: True}
 
@@ -153,6 +157,8 @@ def test_an_item_deleted_while_the_graph_is_learned_is_left_out(engine, shop):
     graph = shop.graph(report.model_id)
     left = set(range(1, 21)) - {3, 14}
     assert set(graph) == left
+    [factors] = shop.sql("select array_agg(item_id order by item_id) as ids from recsys.item_factors")
+    assert set(factors.ids) == left
     assert {neighbor for edges in graph.values() for neighbor, _ in edges} <= left
 
 
@@ -238,6 +244,7 @@ def test_auto_says_why_it_took_which_algorithm(engine, shop):
     assert report.algorithm == "cosine"
     assert report.message == (
         "Cosine, because EASE needs 4.8e-06 GB for 20 items with interactions, and memory_gb is 1e-06."
+        " No operator of the hybrid fits into memory_gb."
     )
     with pytest.raises(
         InvalidArgumentError, match=r"needs 4.8e-06 GB .* Raise memory_gb, or pass algorithm cosine"
@@ -257,6 +264,8 @@ def test_auto_says_why_it_took_which_algorithm(engine, shop):
         ("reg", float("inf")),
         ("memory_gb", 0),
         ("memory_gb", float("nan")),
+        ("holdout", 0),
+        ("holdout", 1001),
     ],
 )
 def test_arguments_out_of_their_range_are_refused(engine, argument, value):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_pg.collaborative.content_map import MOST_FIELDS, learn_content_map
+from recsys_pg.collaborative.content_map import MOST_FIELDS, ContentMap, learn_content_map
 
 DIMENSIONS = 6
 RANDOM = np.random.default_rng(0)
@@ -20,10 +20,15 @@ def importance() -> np.ndarray:
     return np.ones(DIMENSIONS, np.float32)
 
 
+def of_fields(found: ContentMap, *values: str) -> np.ndarray:
+    """The factors of an item without a text."""
+    return found.factors(np.full((1, 384), np.nan, np.float32), [values])[0]
+
+
 def test_factors_that_follow_from_the_text_are_found_for_new_items():
     known, new = embeddings(2000, 1), embeddings(50, 2)
     found = learn_content_map(known @ TEXT, importance(), known, [()] * 2000)
-    predicted = np.array([found.factors(vector, ()) for vector in new])
+    predicted = found.factors(new, [()] * 50)
     assert found.error < 0.05
     assert predicted == pytest.approx(new @ TEXT, abs=0.4)
     assert np.corrcoef(predicted.ravel(), (new @ TEXT).ravel())[0, 1] > 0.98
@@ -35,14 +40,14 @@ def test_factors_that_follow_from_fields_are_found_without_any_text():
     factors = np.array([GENRES[genre] for genre in genres])
     found = learn_content_map(factors, importance(), nothing, [[genre] for genre in genres])
     for genre, vector in GENRES.items():
-        assert found.factors(None, [genre]) == pytest.approx(vector, abs=0.1)
+        assert of_fields(found, genre) == pytest.approx(vector, abs=0.1)
     assert found.error < 0.01
 
 
 def test_what_was_never_seen_says_nothing():
     known = embeddings(100, 1)
     found = learn_content_map(known @ TEXT, importance(), known, [["drama"]] * 100)
-    assert found.factors(None, ["never seen"]).tolist() == [0] * DIMENSIONS
+    assert of_fields(found, "never seen").tolist() == [0] * DIMENSIONS
 
 
 def test_a_map_from_noise_says_that_it_knows_nothing():
@@ -65,5 +70,5 @@ def test_items_with_no_content_at_all():
     nothing = np.full((20, 384), np.nan, np.float32)
     factors = np.ones((20, DIMENSIONS), np.float32)
     found = learn_content_map(factors, importance(), nothing, [()] * 20)
-    assert found.factors(None, ()).tolist() == [0] * DIMENSIONS
+    assert of_fields(found).tolist() == [0] * DIMENSIONS
     assert found.error == pytest.approx(1)

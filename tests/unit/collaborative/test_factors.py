@@ -82,3 +82,19 @@ def test_fewer_histories_than_dimensions(users):
     assert factors.scores(histories(log)) == pytest.approx(
         whole([(1.0, Operator(graph=graph))], histories(log))
     )
+
+
+def test_in_a_large_catalogue_the_residual_is_sought_in_the_graph(monkeypatch):
+    graph = csr_array(np.where(random_operator(1).graph > 1, random_operator(1).graph, 0))
+    left, right = np.random.default_rng(4).normal(size=(2, ITEMS, 3)).astype(np.float32)
+    operators = [(0.9, Operator(left, right, graph))]
+    log = some_log()
+    everywhere = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
+    monkeypatch.setattr("recsys_pg.collaborative.factors.DENSE_ITEMS", ITEMS - 1)
+    in_graph = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
+    inside = graph.toarray() != 0
+    assert in_graph.residual.toarray() == pytest.approx(
+        np.where(inside, everywhere.residual.toarray(), 0), abs=1e-4
+    )
+    low_rank = [(0.9, Operator(left, right))]
+    assert factorize(low_rank, sampled_histories(log, 1000), dimensions=8).scales[0].residual.nnz == 0

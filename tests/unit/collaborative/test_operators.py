@@ -9,7 +9,7 @@ from recsys_pg.collaborative.operators.cooccurrence import cooccurrence
 from recsys_pg.collaborative.operators.ials import ials
 from recsys_pg.collaborative.operators.lowpass import lowpass
 from recsys_pg.collaborative.operators.next_item import next_item_ridge, transitions
-from recsys_pg.collaborative.operators.operator import Operator, weighted_sum
+from recsys_pg.collaborative.operators.operator import Operator, OperatorSum
 from recsys_pg.collaborative.sequences import Sequences
 from recsys_pg.collaborative.singular import right_singular_vectors
 
@@ -47,12 +47,26 @@ def test_all_ways_to_apply_an_operator_agree(operator):
     assert operator.rows(slice(3, 7)) == pytest.approx(matrix[3:7], abs=1e-5)
 
 
-def test_a_sum_is_the_sum():
-    operators, weights = some_operators(), [1, -0.5, 2, 0.25]
+def added(operators: list[Operator], weights: list[float]) -> Operator:
+    total = OperatorSum()
+    for operator, weight in zip(operators, weights, strict=True):
+        total.add(operator, weight)
+    return total.total()
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 1, 0, 1]])
+def test_a_sum_is_the_sum_and_leaves_its_parts(order):
+    operators, weights = [some_operators()[number] for number in order], [1, -0.5, 2, 0.25]
     expected = sum(w * full(o) for o, w in zip(operators, weights, strict=True))
-    assert full(weighted_sum(operators, weights)) == pytest.approx(expected, abs=1e-4)
-    assert weighted_sum(operators[:1], [2]).graph is None
-    assert isinstance(weighted_sum([operators[2], operators[3]], [1, 1]).graph, csr_array)
+    assert full(added(operators, weights)) == pytest.approx(expected, abs=1e-4)
+    for number, operator in zip(order, operators, strict=True):
+        assert full(operator) == pytest.approx(full(some_operators()[number]))
+
+
+def test_a_sum_stays_as_small_as_its_parts():
+    operators = some_operators()
+    assert added(operators[:1], [2]).graph is None
+    assert isinstance(added([operators[2], operators[3]], [1, 1]).graph, csr_array)
 
 
 def test_singular_vectors_are_those_of_the_dense_decomposition():

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recsys_pg.collaborative import interactions as module
-from recsys_pg.collaborative.interactions import read_interactions
+from recsys_pg.collaborative import copying
+from recsys_pg.collaborative.log import read_interactions
 
 KINDS = st.one_of(
     st.tuples(st.sampled_from(["view", "click", "cart", "purchase", "like", "dislike", "hide"]), st.none()),
@@ -18,10 +18,10 @@ LOG = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5), KINDS), max_size=
 
 def read(engine: sa.Engine) -> dict[tuple[int, int], float]:
     with engine.connect() as connection:
-        matrix = read_interactions(connection)
-    rows, columns = matrix.weights.nonzero()
+        log = read_interactions(connection)
+    rows, columns = log.likes.nonzero()
     return {
-        (int(matrix.user_ids[row]), int(matrix.item_ids[column])): float(matrix.weights[row, column])
+        (int(log.user_ids[row]), int(log.item_ids[column])): float(log.likes[row, column])
         for row, column in zip(rows, columns, strict=True)
     }
 
@@ -48,23 +48,23 @@ def test_all_interactions_count_not_only_the_latest(engine, shop):
 
 @pytest.mark.parametrize("batch", [1, 4, 5, 20])
 def test_the_size_of_the_batches_does_not_matter(engine, shop, monkeypatch, batch):
-    monkeypatch.setattr(module, "_BATCH", batch)
+    monkeypatch.setattr(copying, "_BATCH", batch * 50)
     shop.add(4, 5)
     shop.record((user, item, "cart", None) for user in range(1, 5) for item in range(1, 6))
     seen = []
     with engine.connect() as connection:
-        matrix = read_interactions(connection, lambda *step: seen.append(step))
-    assert np.array_equal(matrix.weights.toarray(), np.full((4, 5), 0.5))
-    assert matrix.user_ids.tolist() == [1, 2, 3, 4]
-    assert matrix.item_ids.tolist() == [1, 2, 3, 4, 5]
+        log = read_interactions(connection, lambda *step: seen.append(step))
+    assert np.array_equal(log.likes.toarray(), np.full((4, 5), 0.5))
+    assert log.user_ids.tolist() == [1, 2, 3, 4]
+    assert log.item_ids.tolist() == [1, 2, 3, 4, 5]
     assert seen[-1] == ("read interactions", 20, None)
 
 
 def test_no_interactions_give_an_empty_matrix(engine):
     with engine.connect() as connection:
-        matrix = read_interactions(connection)
-    assert matrix.weights.shape == (0, 0)
-    assert len(matrix.user_ids) == len(matrix.item_ids) == 0
+        log = read_interactions(connection)
+    assert log.likes.shape == (0, 0)
+    assert len(log.user_ids) == len(log.item_ids) == 0
 
 
 def test_ids_of_64_bits_come_through(engine, shop):

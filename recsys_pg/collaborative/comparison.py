@@ -1,0 +1,87 @@
+"""Whether a model recommends better than another, by what people went on to like."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.stats import bootstrap
+
+from recsys_pg.collaborative.mixture import LENGTH
+from recsys_pg.collaborative.operators.operator import Floats
+
+LEAST_USERS = 50
+"""Users below which a difference of two models says nothing."""
+
+_RESAMPLES = 2000
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The mean NDCG@20 of a new model and of the active one for the same users.
+
+    low and high bound the mean difference, new less active: the 95 % interval of the paired bootstrap over
+    users.
+    """
+
+    users: int
+    ndcg: float
+    active_ndcg: float
+    low: float
+    high: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the new model is worse beyond doubt: the whole interval is below 0."""
+        return self.high < 0
+
+
+def compare(
+    new: npt.NDArray[np.float64], active: npt.NDArray[np.float64], *, seed: int = 0
+) -> Comparison | None:
+    """Compare the NDCG of two models, (n_users,) each; None for too few users to tell."""
+    if len(new) < LEAST_USERS:
+        return None
+    difference = new - active
+    low = high = float(difference.mean())
+    if difference.any():
+        interval = bootstrap(
+            (difference,),
+            np.mean,
+            n_resamples=_RESAMPLES,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
+    return Comparison(len(new), float(new.mean()), float(active.mean()), low, high)
+
+
+def ndcg_of_users(
+    scores: Floats, seen: csr_array[np.float32], targets: csr_array[np.float32]
+) -> npt.NDArray[np.float64]:
+    """(n_users,) NDCG@20 of all items ranked by scores, (n_users, n_items), without what was seen.
+
+    targets is (n_users, n_items), at least one in each row and none of it seen. An item among k equals is at
+    the mean of their places.
+    """
+    rows, columns = targets.nonzero()
+    opened = scores.copy()
+    opened[seen.nonzero()] = -np.inf
+    of_targets = opened[rows, columns][:, None]
+    places = np.concatenate(
+        [
+            (part > value).sum(axis=1) + ((part == value).sum(axis=1) - 1) / 2
+            for part, value in (
+                (opened[rows[start : start + _ROWS]], of_targets[start : start + _ROWS])
+                for start in range(0, len(rows), _ROWS)
+            )
+        ]
+    )
+    gains = np.where(places < LENGTH, 1 / np.log2(places + 2), 0)
+    best = np.cumsum(1 / np.log2(np.arange(2, LENGTH + 2)))
+    relevant = np.diff(targets.indptr)
+    total = np.bincount(rows, gains, len(relevant))
+    ndcg: npt.NDArray[np.float64] = total / best[np.minimum(relevant, LENGTH) - 1]
+    return ndcg

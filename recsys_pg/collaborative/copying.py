@@ -1,0 +1,37 @@
+"""Reading tables as arrays: PostgreSQL's binary COPY format, in rows of one length."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, LiteralString
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from psycopg import sql
+
+_HEADER_BYTES = 19
+_BATCH = 200_000_000
+"""Bytes that are put together at most."""
+
+
+def copied_rows(
+    connection: psycopg.Connection[Any], statement: LiteralString | sql.Composed, row: np.dtype[np.void]
+) -> Iterator[npt.NDArray[np.void]]:
+    """The rows of a COPY … TO STDOUT (FORMAT binary), some at a time.
+
+    Args:
+        connection: to the database.
+        statement: whose rows all have the length of the given type: no NULL, and no value of varying length.
+        row: the type of a row: the number of fields (2 bytes), then of each its length (4 bytes) and its
+            value, all big-endian.
+    """
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        messages = iter(copy)
+        rest, start = b"", _HEADER_BYTES
+        batch = max(1, _BATCH // row.itemsize)
+        while block := b"".join([rest, *(bytes(message) for message in islice(messages, batch))]):
+            count = (len(block) - start) // row.itemsize
+            if count <= 0:
+                break
+            yield np.frombuffer(block, row, count, start)
+            rest, start = block[start + count * row.itemsize :], 0

@@ -1,0 +1,112 @@
+"""What is known of items besides the interactions: embeddings and fields."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from recsys_pg.collaborative.copying import copied_rows
+from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.config import DIMENSIONS
+from recsys_pg.db import driver_connection
+from recsys_pg.types import Progress
+
+_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("id_length", ">i4"),
+        ("id", ">i8"),
+        ("vector_length", ">i4"),
+        ("dimensions", ">i2"),
+        ("unused", ">i2"),
+        ("embedding", ">f4", (DIMENSIONS,)),
+    ]
+)
+
+_EMBEDDINGS = """
+copy (select i.id, i.embedding from recsys.items i where i.embedding is not null) to stdout (format binary)
+"""
+
+_FEATURES = """
+copy (
+    select i.id, recsys_api._features(i.category, i.tags, i.attributes) from recsys.items i
+) to stdout (format binary)
+"""
+
+
+_CONTENT = """
+copy (
+    select i.id, vector_send(i.embedding), recsys_api._features(i.category, i.tags, i.attributes)
+    from recsys.items i where i.id > {after} order by i.id limit {batch}
+) to stdout (format binary)
+"""
+_BATCH = 20_000
+_VECTOR_HEADER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Content:
+    """What some items are: ids (n,), embeddings (n, 384), NaN in the rows of items without, and features."""
+
+    ids: npt.NDArray[np.int64]
+    embeddings: Floats
+    features: list[list[str]]
+
+
+def read_content(connection: psycopg.Connection[Any], but: npt.NDArray[np.int64]) -> Iterator[Content]:
+    """The content of all items but the given ones, ascending ids, 20,000 of the catalogue at a time."""
+    after = -(2**63)
+    while True:
+        statement = sql.SQL(_CONTENT).format(after=sql.Literal(after), batch=sql.Literal(_BATCH))
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(["int8", "bytea", "text[]"])
+            rows = list(copy.rows())
+        if not rows:
+            return
+        after = rows[-1][0]
+        ids = np.array([row[0] for row in rows], np.int64)
+        chosen = np.flatnonzero(~np.isin(ids, but))
+        embeddings: Floats = np.full((len(chosen), DIMENSIONS), np.nan, np.float32)
+        for place, row in enumerate(chosen):
+            if (sent := rows[row][1]) is not None:
+                embeddings[place] = np.frombuffer(sent, ">f4", offset=_VECTOR_HEADER_BYTES)
+        if len(chosen):
+            yield Content(ids[chosen], embeddings, [rows[row][2] for row in chosen])
+
+
+def read_embeddings(
+    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
+) -> Floats:
+    """(n_items, 384) the embeddings of the given items, ascending ids; NaN in the rows of items without."""
+    found: Floats = np.full((len(item_ids), DIMENSIONS), np.nan, np.float32)
+    done = 0
+    for batch in copied_rows(driver_connection(connection), _EMBEDDINGS, _ROW):
+        ids = batch["id"].astype(np.int64)
+        place = np.searchsorted(item_ids, ids)
+        wanted = (place < len(item_ids)) & (item_ids[np.minimum(place, len(item_ids) - 1)] == ids)
+        found[place[wanted]] = batch["embedding"][wanted]
+        done += len(batch)
+        if progress:
+            progress("read embeddings", done, None)
+    return found
+
+
+def read_features(
+    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
+) -> list[list[str]]:
+    """What the fields of the given items say, such as "category=Drama"; see recsys_api._features."""
+    found: list[list[str]] = [[] for _ in item_ids]
+    place = {item_id: position for position, item_id in enumerate(item_ids.tolist())}
+    with driver_connection(connection).cursor() as cursor, cursor.copy(_FEATURES) as copy:
+        copy.set_types(["int8", "text[]"])
+        for done, (item_id, features) in enumerate(copy.rows(), start=1):
+            if item_id in place:
+                found[place[item_id]] = features
+            if progress and done % 10_000 == 0:
+                progress("read fields", done, None)
+    return found

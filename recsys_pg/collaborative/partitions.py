@@ -1,0 +1,157 @@
+"""The tables of one model: filled and indexed beside those in use, attached, and dropped in the end."""
+
+import time
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import sql
+
+Connection: TypeAlias = psycopg.Connection[Any]
+
+PARENTS = {"item_factors": "model_id, item_id", "item_residuals": "model_id, item_id, scale"}
+"""The partitioned tables of recsys, with their primary keys."""
+
+_LOCK_TIMEOUT = "2s"
+_PATIENCE_SECONDS = 120.0
+_PAUSE_SECONDS = 1.0
+
+
+def partition(parent: str, model_id: int) -> sql.Identifier:
+    """The name of the partition of a parent for a model."""
+    return sql.Identifier("recsys", f"{parent}_{model_id}")
+
+
+def create_partitions(connection: Connection, model_id: int) -> None:
+    """Create the tables of a model, without indexes and attached to nothing."""
+    for parent in PARENTS:
+        connection.execute(
+            sql.SQL(
+                "create table {part} (like {parent} including defaults including constraints"
+                " including storage,"
+                " constraint {check} check (model_id = {model_id})) with (toast_tuple_target = 8160)"
+            ).format(
+                part=partition(parent, model_id),
+                parent=sql.Identifier("recsys", parent),
+                check=sql.Identifier(f"{parent}_{model_id}_model_id_check"),
+                model_id=sql.Literal(model_id),
+            )
+        )
+
+
+def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> None:
+    """Build the indexes that the parents have. In autocommit: each is kept when it is built.
+
+    Args:
+        connection: of the owner, in autocommit.
+        memory_mb: maintenance_work_mem of the vector index, which is built several times slower if it does
+            not fit.
+    """
+    for parent, key in PARENTS.items():
+        part = partition(parent, model_id)
+        connection.execute(sql.SQL("alter table {} add primary key ({})").format(part, sql.SQL(key)))
+        connection.execute(sql.SQL("create index on {} (item_id)").format(part))
+    with connection.transaction():
+        connection.execute(
+            sql.SQL("set local maintenance_work_mem = {}").format(sql.Literal(f"{memory_mb}MB"))
+        )
+        connection.execute(
+            sql.SQL(
+                "create index on {} using hnsw (target {}.halfvec_cosine_ops) with (ef_construction = 200)"
+            ).format(partition("item_factors", model_id), _vector_schema(connection))
+        )
+    for parent in PARENTS:
+        connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
+
+
+def attach_partitions(connection: Connection, model_id: int) -> None:
+    """Make the tables partitions of their parents, and let rows go with their items from now on.
+
+    The key to the items is checked after it was added, which keeps nobody from writing items meanwhile; the
+    check on model_id spares reading the rows once more. In autocommit.
+    """
+    for parent in PARENTS:
+        part = partition(parent, model_id)
+        to_items = sql.Identifier(f"{parent}_item_id_fkey")
+        _patiently(
+            connection,
+            sql.SQL(
+                "alter table {} add constraint {} foreign key (item_id)"
+                " references recsys.items (id) on delete cascade not valid,"
+                " add constraint {} foreign key (model_id) references recsys.models (id)"
+            ).format(part, to_items, sql.Identifier(f"{parent}_model_id_fkey")),
+        )
+        connection.execute(
+            sql.SQL(
+                "delete from {} p where not exists (select from recsys.items i where i.id = p.item_id)"
+            ).format(part)
+        )
+        connection.execute(sql.SQL("alter table {} validate constraint {}").format(part, to_items))
+        _patiently(
+            connection,
+            sql.SQL("alter table {} attach partition {} for values in ({})").format(
+                sql.Identifier("recsys", parent), part, sql.Literal(model_id)
+            ),
+        )
+
+
+def drop_partitions(connection: Connection, model_id: int) -> None:
+    """Detach the tables of a model that nobody uses any more, and drop them. In autocommit."""
+    for parent in PARENTS:
+        name = f"recsys.{parent}_{model_id}"
+        row = connection.execute(
+            "select c.relispartition, coalesce(i.inhdetachpending, false) from pg_class c"
+            " left join pg_inherits i on i.inhrelid = c.oid where c.oid = to_regclass(%s)",
+            (name,),
+        ).fetchone()
+        if row is None:
+            continue
+        is_attached, is_pending = row
+        if is_attached or is_pending:
+            connection.execute(
+                sql.SQL("alter table {} detach partition {} {}").format(
+                    sql.Identifier("recsys", parent),
+                    partition(parent, model_id),
+                    sql.SQL("finalize" if is_pending else "concurrently"),
+                )
+            )
+        connection.execute(sql.SQL("drop table {}").format(partition(parent, model_id)))
+
+
+def partitioned_models(connection: Connection) -> set[int]:
+    """The models that have a table, attached or not."""
+    rows = connection.execute(
+        "select substring(c.relname from '[0-9]+$')::bigint from pg_class c"
+        " where c.relnamespace = 'recsys'::regnamespace and c.relkind = 'r'"
+        " and c.relname ~ '^item_(factors|residuals)_[0-9]+$'"
+    ).fetchall()
+    return {model_id for (model_id,) in rows}
+
+
+def _patiently(connection: Connection, statement: sql.Composed) -> None:
+    """Run a statement that waits for locks for two seconds at most, again and again.
+
+    Who waits for a lock keeps all who come after it waiting too; so it is better to come back.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: two minutes were not enough.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+                connection.execute(statement)
+            return
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _vector_schema(connection: Connection) -> sql.Identifier:
+    row = connection.execute(
+        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
+        " where e.extname = 'vector'"
+    ).fetchone()
+    assert row is not None  # noqa: S101
+    return sql.Identifier(row[0])

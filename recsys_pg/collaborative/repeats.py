@@ -1,0 +1,55 @@
+"""How much what somebody had before counts where it may be recommended again, as in a coffee shop."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recsys_pg.collaborative.comparison import ndcg_of_users
+from recsys_pg.collaborative.holdout import Holdout
+from recsys_pg.collaborative.mixture import Mixture, Term, scores_of
+from recsys_pg.collaborative.operators.operator import Operator
+from recsys_pg.types import Progress
+
+OPERATOR = "repeat"
+LEAST_SHARE = 0.02
+"""Of held-out likes that the user had liked before; below it people do not come back."""
+
+_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""In units of the mean user's best score."""
+_BATCH = 100
+
+
+def with_repeats(
+    mixture: Mixture, operators: Mapping[str, Operator], holdout: Holdout, progress: Progress
+) -> Mixture:
+    """The mixture, and the operator `repeat` at the decay and weight that rank all items best, seen or not.
+
+    It changes only the scores of items that the user has seen. Nothing is added where few people come back.
+    """
+    again = holdout.again
+    repeated = again.nnz - holdout.targets.nnz
+    if repeated < LEAST_SHARE * again.nnz:
+        return mixture
+    asked = np.flatnonzero(np.diff(again.indptr))
+    decays = sorted({term.decay for term in mixture.terms})
+    totals = np.zeros((len(decays), len(_WEIGHTS)))
+    first = scores_of(mixture, operators, holdout.histories.of(asked[:_BATCH])).max(axis=1).mean()
+    unit = float(first) if first > 0 else 1.0
+    for start in range(0, len(asked), _BATCH):
+        users = asked[start : start + _BATCH]
+        known = holdout.histories.of(users)
+        scores = scores_of(mixture, operators, known)
+        nothing = csr_array(np.zeros(scores.shape, np.float32))
+        for row, decay in enumerate(decays):
+            own = known.decayed(decay).toarray()
+            for column, weight in enumerate(_WEIGHTS):
+                ranked = scores + np.float32(weight * unit) * own
+                totals[row, column] += ndcg_of_users(ranked, nothing, again[users]).sum()
+        progress("weigh repeats", start + len(users), len(asked))
+    row, column = divmod(int(np.argmax(totals)), len(_WEIGHTS))
+    if _WEIGHTS[column] == 0:
+        return mixture
+    term = Term(OPERATOR, decays[row], _WEIGHTS[column] * unit)
+    return replace(mixture, terms=(*mixture.terms, term))

@@ -1,0 +1,147 @@
+"""Factors in the form in which the database searches and adds them up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys_pg.collaborative.factors import Factors
+from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.config import DIMENSIONS
+
+Halves: TypeAlias = npt.NDArray[np.float16]
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_BATCH = 1000
+_LONGEST_MAPPED = 0.999
+
+
+@dataclass(frozen=True)
+class ServedFactors:
+    """What recsys.item_factors holds: targets (n_items, 384) of unit length, a history of that shape a scale.
+
+    The inner product of the sum of history vectors with a target is the score. Lengths differ between learned
+    targets, and an index of cosine distances must not turn them into directions alone: all are divided by the
+    largest length, with which histories are multiplied, and a last component, 0 in histories, makes up what
+    they lack to 1. So the order by cosine is the order by inner product (Bachrach et al., Speeding Up the
+    Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    """
+
+    targets: Halves
+    histories: tuple[Halves, ...]
+
+    def parts(self) -> Floats:
+        """(n_items, 384 · (1 + scales)): targets less the last component, then histories; see `of_parts`."""
+        targets = self.targets.astype(np.float32)
+        targets[:, -1] = 0
+        return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])
+
+    @classmethod
+    def of_parts(cls, parts: Floats) -> "ServedFactors":
+        """The served form of what content predicts, as recsys_api._mapped_factors makes it."""
+        target, *histories = np.split(parts, parts.shape[1] // DIMENSIONS, axis=1)
+        length = np.linalg.norm(target, axis=1, keepdims=True)
+        target = target * np.minimum(1, _LONGEST_MAPPED / np.maximum(length, 1e-9))
+        target[:, -1] = np.sqrt(1 - np.minimum(length[:, 0], _LONGEST_MAPPED) ** 2)
+        return cls(target.astype(np.float16), tuple(history.astype(np.float16) for history in histories))
+
+    @classmethod
+    def of(cls, factors: Factors) -> "ServedFactors":
+        """The served form of factors of at most 383 dimensions."""
+        longest = float(np.linalg.norm(factors.targets, axis=1).max()) or 1.0
+        shortened = factors.targets / np.float32(longest)
+        missing = np.sqrt(np.maximum(0, 1 - (shortened**2).sum(axis=1, keepdims=True)))
+        targets = np.hstack([_padded(shortened, DIMENSIONS - 1), missing])
+        histories = tuple(
+            _padded(scale.history * np.float32(longest), DIMENSIONS).astype(np.float16)
+            for scale in factors.scales
+        )
+        return cls(targets.astype(np.float16), histories)
+
+    @classmethod
+    def of_rows(
+        cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int
+    ) -> "ServedFactors":
+        """The factors in rows that `copy_blocks` wrote, put at positions among n_items; zeros elsewhere."""
+        scales = rows["history"]["values"].shape[1]
+        targets = np.zeros((n_items, DIMENSIONS), np.float16)
+        targets[positions] = rows["target"]["value"]
+        histories = tuple(np.zeros((n_items, DIMENSIONS), np.float16) for _ in range(scales))
+        for scale, history in enumerate(histories):
+            history[positions] = rows["history"]["values"]["value"][:, scale]
+        return cls(targets, histories)
+
+    def copy_blocks(
+        self,
+        model_id: int,
+        item_ids: npt.NDArray[np.int64],
+        chosen: npt.NDArray[np.intp],
+        halfvec_oid: int,
+        *,
+        is_learned: bool,
+    ) -> Iterator[bytes]:
+        """The chosen rows as PostgreSQL's binary COPY format: model_id, item_id, target, history, is_learned.
+
+        Every row has the same length, so that they are filled in as arrays: a million rows take seconds.
+        """
+        row = row_type(len(self.histories))
+        yield _HEADER
+        for start in range(0, len(chosen), _BATCH):
+            positions = chosen[start : start + _BATCH]
+            rows = np.zeros(len(positions), row)
+            rows["fields"] = 5
+            for name, value in (("model_id", model_id), ("item_id", item_ids[positions])):
+                rows[name]["length"], rows[name]["value"] = 8, value
+            _fill(rows["target"], self.targets[positions])
+            array = rows["history"]
+            array["length"] = row["history"].itemsize - 4
+            array["array_dimensions"], array["element_type"] = 1, halfvec_oid
+            array["elements"], array["lower_bound"] = len(self.histories), 1
+            for scale, history in enumerate(self.histories):
+                _fill(array["values"][:, scale], history[positions])
+            rows["is_learned"]["length"], rows["is_learned"]["value"] = 1, is_learned
+            yield rows.tobytes()
+        yield _TRAILER
+
+
+def _padded(vectors: Floats, dimensions: int) -> Floats:
+    return np.pad(vectors, ((0, 0), (0, dimensions - vectors.shape[1])))
+
+
+def row_type(scales: int) -> np.dtype[np.void]:
+    """A row of recsys.item_factors in PostgreSQL's binary COPY format; nothing of it is NULL."""
+    number = np.dtype([("length", ">i4"), ("value", ">i8")])
+    vector = np.dtype(
+        [("length", ">i4"), ("dimensions", ">i2"), ("unused", ">i2"), ("value", ">f2", (DIMENSIONS,))]
+    )
+    array = np.dtype(
+        [
+            ("length", ">i4"),
+            ("array_dimensions", ">i4"),
+            ("has_nulls", ">i4"),
+            ("element_type", ">u4"),
+            ("elements", ">i4"),
+            ("lower_bound", ">i4"),
+            ("values", vector, (scales,)),
+        ]
+    )
+    flag = np.dtype([("length", ">i4"), ("value", "i1")])
+    return np.dtype(
+        [
+            ("fields", ">i2"),
+            ("model_id", number),
+            ("item_id", number),
+            ("target", vector),
+            ("history", array),
+            ("is_learned", flag),
+        ]
+    )
+
+
+def _fill(field: npt.NDArray[np.void], vectors: Halves) -> None:
+    field["length"] = 4 + 2 * DIMENSIONS
+    field["dimensions"] = DIMENSIONS
+    field["value"] = vectors

@@ -1,0 +1,61 @@
+"""Asks the SQL function for the lists that are evaluated."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import sqlalchemy as sa
+
+from recsys_pg.db import translated_errors
+from recsys_pg.types import Method, Progress
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The list of each user, best first, and the mean time of a call, the way to the server included."""
+
+    lists: Mapping[int, Sequence[int]]
+    milliseconds: float
+
+
+def ask(
+    engine: sa.Engine,
+    users: Iterable[int],
+    method: Method,
+    n: int,
+    *,
+    exclude_seen: bool = True,
+    progress: Progress | None = None,
+) -> Answers:
+    """The lists of ``recsys_api.recommend_for_user``, one user after the other over one connection.
+
+    Args:
+        engine: of the database that is asked.
+        users: ids of users in it.
+        method: a name that recommend_for_user takes.
+        n: length of the lists, 1 to 1,000.
+        exclude_seen: leave out what the user has consumed.
+        progress: called with "recommend by <method>".
+
+    Raises:
+        InvalidArgumentError: the method is unknown, or n out of its range.
+        UnknownUserError: a user is not in the database.
+    """
+    statement = sa.text(
+        "select item_id from recsys_api.recommend_for_user(:user_id, n => :n, method => :method,"
+        " exclude_seen => :exclude_seen) order by rank"
+    )
+    asked = list(users)
+    lists = {}
+    with translated_errors(), engine.connect() as connection:
+        started = time.perf_counter()
+        for done, user in enumerate(asked, start=1):
+            parameters = {"user_id": user, "n": n, "method": method, "exclude_seen": exclude_seen}
+            lists[user] = tuple(connection.scalars(statement, parameters))
+            if progress:
+                progress(f"recommend by {method}", done, len(asked))
+        seconds = time.perf_counter() - started
+    return Answers(lists, 1000 * seconds / max(1, len(asked)))

@@ -1,0 +1,89 @@
+"""A database that exists only while something is tried in it."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from recsys_pg import db, embedded
+from recsys_pg.errors import PermissionDeniedError, ReadOnlyDatabaseError
+
+EMBEDDED = "embedded"
+"""Stands for a server of the extra of this name, which is started and deleted again."""
+
+_ELSEWHERE = "name another server, --server URL; or start one for this, --server embedded"
+
+
+@contextmanager
+def scratch_server(engine: sa.Engine, server: str | None = None) -> Iterator[Mapping[str, Any]]:
+    """The libpq parameters of the server for a scratch database.
+
+    Args:
+        engine: whose server it is if server is left out.
+        server: a database URL, to whose server the role must be able to add a database; or `EMBEDDED`.
+
+    Raises:
+        InvalidArgumentError: the URL cannot be read.
+        MissingDependencyError, DatabaseUnavailableError: the embedded server does not start.
+    """
+    if server == EMBEDDED:
+        with tempfile.TemporaryDirectory(prefix="recsys_pg_evaluation_") as folder:
+            running = embedded.start(Path(folder) / "data", on_exit="stop")
+            try:
+                yield db.connection_parameters(running.url)
+            finally:
+                running.stop()
+    elif server is not None:
+        yield db.connection_parameters(server)
+    else:
+        with db.translated_errors(), engine.connect() as connection:
+            info = db.driver_connection(connection).info
+            password = {"password": info.password} if info.password else {}
+            parameters = info.get_parameters() | password
+        yield parameters
+
+
+@contextmanager
+def scratch_database(server: Mapping[str, Any]) -> Iterator[sa.Engine]:
+    """An engine on a new database of a server, which is dropped when the block ends, however it ends.
+
+    Only a killed process or a server that went away leaves it behind, by the name recsys_pg_evaluation_….
+
+    Raises:
+        PermissionDeniedError, ReadOnlyDatabaseError: the server lets the role create no database.
+        DatabaseUnavailableError: there is no connection.
+    """
+    name = f"recsys_pg_evaluation_{uuid.uuid4().hex[:12]}"
+    engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
+    try:
+        _create(server, name)
+        yield engine
+    finally:
+        engine.dispose()
+        with db.translated_errors(), psycopg.connect(**server, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+
+
+def _create(server: Mapping[str, Any], name: str) -> None:
+    with db.translated_errors(), psycopg.connect(**server, autocommit=True) as connection:
+        try:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise PermissionDeniedError(
+                f"The role {connection.info.user} may not create the scratch database of an evaluation.",
+                f"Let it: alter role … createdb; or {_ELSEWHERE}.",
+            ) from error
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise ReadOnlyDatabaseError(
+                "The server is read-only, so that it takes no scratch database.",
+                f"{_ELSEWHERE.capitalize()}.",
+            ) from error

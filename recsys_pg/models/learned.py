@@ -1,0 +1,92 @@
+"""What training writes: the item graph, factors and residuals, and the map from content to factors."""
+
+from typing import Any
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import REAL, BigInteger, ForeignKey, Index, PrimaryKeyConstraint, SmallInteger, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from recsys_pg.config import DIMENSIONS
+from recsys_pg.models.base import Base, Embedding, EmbeddingType
+
+
+class ItemNeighbors(Base):
+    """What having liked an item adds to the score of its neighbors, by a trained model."""
+
+    __tablename__ = "item_neighbors"
+    __table_args__ = (
+        PrimaryKeyConstraint("model_id", "item_id"),
+        Index("item_neighbors_item_id_idx", "item_id"),
+    )
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    neighbor_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    weights: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+
+
+class ItemFactors(Base):
+    """What a trained model knows of an item; a partition a model."""
+
+    __tablename__ = "item_factors"
+    __table_args__ = (
+        PrimaryKeyConstraint("model_id", "item_id"),
+        Index("item_factors_item_id_idx", "item_id"),
+        Index(
+            "item_factors_target_idx",
+            "target",
+            postgresql_using="hnsw",
+            postgresql_with={"ef_construction": 200},
+            postgresql_ops={"target": "halfvec_cosine_ops"},
+        ),
+        {"postgresql_partition_by": "LIST (model_id)"},
+    )
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    target: Mapped[Any] = mapped_column(HALFVEC(DIMENSIONS))
+    history: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC(DIMENSIONS)))
+    is_learned: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class ItemResiduals(Base):
+    """What an item of a history adds to single items beyond its factors; a partition a model."""
+
+    __tablename__ = "item_residuals"
+    __table_args__ = (
+        PrimaryKeyConstraint("model_id", "item_id", "scale"),
+        Index("item_residuals_item_id_idx", "item_id"),
+        {"postgresql_partition_by": "LIST (model_id)"},
+    )
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("recsys.items.id", ondelete="CASCADE"))
+    scale: Mapped[int] = mapped_column(SmallInteger)
+    neighbor_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    weights: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+
+
+class ContentMap(Base):
+    """What an embedding says of one component of the factors of an item that nobody knows yet."""
+
+    __tablename__ = "content_maps"
+    __table_args__ = (PrimaryKeyConstraint("model_id", "part", "dimension"),)
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
+    part: Mapped[int] = mapped_column(SmallInteger)
+    dimension: Mapped[int] = mapped_column(SmallInteger)
+    weights: Mapped[Embedding] = mapped_column(EmbeddingType)
+    bias: Mapped[float] = mapped_column(REAL)
+
+
+class ContentFeature(Base):
+    """What a category, a tag or an attribute adds to the factors of an item that nobody knows yet."""
+
+    __tablename__ = "content_features"
+    __table_args__ = (PrimaryKeyConstraint("model_id", "feature", "part"),)
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("recsys.models.id", ondelete="CASCADE"))
+    feature: Mapped[str]
+    part: Mapped[int] = mapped_column(SmallInteger)
+    factors: Mapped[Embedding] = mapped_column(EmbeddingType)

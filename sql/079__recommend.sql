@@ -1,0 +1,188 @@
+-- Private. The one ranking behind recommend_for_user, recommend_for_items and similar_items: from what is known of
+-- somebody (past items, the latest first, and what each says, -1 … 1) to n ranked items that pass the filter, filled up by
+-- popularity.
+--
+--   hybrid      inner product of the history's query vector with the item's target, and the residuals, by the active
+--               model; without one that has item factors, graph score + hybrid.content_weight * content score
+--   item_based  graph score: sum over the past items of weight * edge weight
+--   user_based  what the users with the nearest tastes liked
+--   content     inner product of the taste vector and the item's embedding less the catalogue's mean
+--   popular     no personal part, score 0
+-- The score of an item is what the history adds to single items (extra) and a product of vectors. Candidates are the best
+-- by either; all are scored by both. What fills up is scored by the same formula, popularity deciding among equals: what
+-- the past speaks against sinks.
+create or replace function recsys_api._recommend(
+    history_ids      bigint[],
+    history_weights  double precision[],
+    n                integer,
+    filter           recsys_api.filter,
+    diversity        double precision,
+    method           text,
+    user_id          bigint
+)
+returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint)
+language plpgsql stable rows 20
+set search_path from current
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    conditions      text := recsys_api._filter_conditions(filter);
+    content_weight  double precision := recsys_api._setting('hybrid.content_weight');
+    narrowed        boolean := filter is distinct from recsys_api._exclude(null, (filter).exclude_item_ids);
+    pool            integer := case when diversity > 0 then least(1000, greatest(100, 5 * n)) else n end;
+    model           record;
+    has_factors     boolean;
+    query           vector;
+    center_score    double precision := 0;
+    extra_ids       bigint[];
+    extra_scores    double precision[];
+    -- SQL over item: the product of vectors, the table it needs, and the items that it is largest for
+    product         text;
+    factors         text := '';
+    nearest         text;
+    candidates      text;
+    ids             bigint[] := '{}';
+    scores          double precision[] := '{}';
+    supporters      integer[];
+    personal        integer;
+begin
+    if method is null or method not in ('hybrid', 'item_based', 'user_based', 'content', 'popular') then
+        raise exception using errcode = 'RS010',
+            message = format('method is %s', coalesce(quote_literal(left(method, 100)), 'NULL')),
+            hint = 'Pass hybrid, item_based, user_based, content or popular.';
+    end if;
+    if diversity is null or not diversity between 0 and 1 then
+        raise exception using errcode = 'RS010',
+            message = format('diversity is %s, not between 0 and 1', coalesce(diversity::text, 'NULL')),
+            hint = '0 ranks by score alone, 1 by difference alone.';
+    end if;
+
+    select m.id, m.decays into model from recsys.models m where m.purpose = 'collaborative' and m.is_active;
+    has_factors := method = 'hybrid' and model.decays is not null;
+    if method <> 'popular' and cardinality(history_ids) > 0 then
+        if has_factors then
+            query := recsys_api._factor_query(model.id, model.decays, history_ids, history_weights);
+            select array_agg(r.item_id), array_agg(r.score) into extra_ids, extra_scores
+            from recsys_api._residual_scores(model.id, model.decays, history_ids, history_weights) r;
+            if query is not null then
+                product := 'coalesce(-(f.target::vector <#> $2), 0)';
+                factors := format(
+                    'left join recsys.item_factors f on f.item_id = item.id and f.model_id = %s', model.id);
+                nearest := format(
+                    'select s.item_id from recsys_api._nearest_factors($2, least(1000, greatest(50, 3 * $8)), $1, %s) s',
+                    model.id);
+            end if;
+        else
+            if method <> 'item_based' then
+                query := recsys_api._taste(history_ids, history_weights);
+            end if;
+            if method in ('hybrid', 'item_based') then
+                select array_agg(g.item_id), array_agg(g.score) into extra_ids, extra_scores
+                from recsys_api._graph_scores(history_ids, history_weights) g;
+            end if;
+            if query is not null and method <> 'user_based' then
+                center_score := coalesce((select -(m.center <#> query) from recsys.models m
+                    where m.purpose = 'embedding' and m.is_active), 0);
+                product := case method when 'hybrid' then '$5 * ' else '' end
+                    || 'coalesce(-(item.embedding <#> $2) - $6, 0)';
+                nearest := case method when 'hybrid' then
+                    'select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(20, 2 * $8)), $1) s'
+                    else 'select s.item_id from recsys_api._nearest_items($2, least(1000, $8), $1) s' end;
+            end if;
+        end if;
+        candidates := case
+            -- that something is disliked is no reason for anything else
+            when not 0 < any (history_weights) then null
+            when method = 'user_based' then
+                'select s.item_id, s.score, s.users from recsys_api._user_based_scores($2, $7) s'
+            when extra_ids is not null or nearest is not null then format(
+                'select c.item_id, coalesce(e.score, 0) + %s, null::integer
+                 from (%s) c
+                 left join extra e on e.item_id = c.item_id
+                 join recsys.items item on item.id = c.item_id %s',
+                coalesce(product, '0'),
+                concat_ws(' union ',
+                    case when extra_ids is not null then format(
+                        '(select e.item_id from extra e %s
+                          where e.score > 0 and e.item_id <> all (($1).exclude_item_ids) %s
+                          order by e.score desc, e.item_id limit greatest(200, 10 * $8))',
+                        -- before the cut, so that it cuts what passes
+                        case when narrowed then 'join recsys.items item on item.id = e.item_id' end,
+                        case when narrowed then conditions end) end,
+                    nearest),
+                factors)
+        end;
+    end if;
+
+    if candidates is not null then
+        execute format(
+            'with extra as materialized (select e.item_id, e.score from unnest($3, $4) e (item_id, score)),
+                  candidates (item_id, score, supporters) as (%s)
+             select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
+                 array_agg(r.supporters order by r.score desc, r.id)
+             from (select item.id, c.score, c.supporters
+                   from candidates c join recsys.items item on item.id = c.item_id
+                   where c.score > 0 %s order by c.score desc, item.id limit $8) r', candidates, conditions)
+        into ids, scores, supporters
+        using filter, query, extra_ids, extra_scores, content_weight, center_score, user_id, pool;
+    end if;
+    ids := coalesce(ids, '{}');
+    scores := coalesce(scores, '{}');
+    personal := cardinality(ids);
+
+    if personal < pool then
+        execute format(
+            'select $9 || array_agg(f.item_id order by f.score desc, f.position),
+                 $10 || array_agg(f.score order by f.score desc, f.position)
+             from (
+                 select p.item_id, p.position, coalesce(e.score, 0) + %s as score
+                 from recsys_api._popular_items($8, recsys_api._exclude($1, $9)) with ordinality
+                     p (item_id, popularity, position)
+                 join recsys.items item on item.id = p.item_id %s
+                 left join unnest($3, $4) e (item_id, score) on e.item_id = p.item_id
+                 order by score desc, p.position
+                 limit $7
+             ) f', coalesce(product, '0'), factors)
+        into ids, scores
+        using filter, query, extra_ids, extra_scores, content_weight, center_score, pool - personal,
+            case when product is not null or extra_ids is not null then least(1000, greatest(200, pool - personal))
+                else pool - personal end,
+            ids, scores;
+        ids := coalesce(ids, '{}');
+        scores := coalesce(scores, '{}');
+    end if;
+
+    return query
+    with chosen as materialized (
+        select d.position, d.item_id, c.score, c.position as original_position
+        from unnest(case when diversity > 0 then recsys_api._diversify(ids, scores, n, diversity) else ids[:n] end)
+            with ordinality d (item_id, position)
+        join unnest(ids, scores) with ordinality c (item_id, score, position) on c.item_id = d.item_id
+    ),
+    causes as materialized (
+        select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
+        from recsys_api._contributions(history_ids, history_weights,
+            (select array_agg(h.item_id) from chosen h where h.original_position <= personal), has_factors) c
+        join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
+        cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
+            else c.graph + c.content end as share) s
+        where method <> 'user_based' and s.share > 0
+        order by c.target_item_id, s.share desc, c.item_id
+    )
+    select c.position, c.item_id, c.score,
+        case
+            when method = 'user_based' and c.original_position <= personal then format(
+                'liked by %s of the users with the nearest taste', supporters[c.original_position])
+            when t.id is not null and method <> 'content' and b.by_graph then
+                format('liked by people who liked "%s"', left(t.title, 100))
+            when t.id is not null then format('similar to "%s"', left(t.title, 100))
+            when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'
+            else 'new'
+        end,
+        t.id
+    from chosen c
+    left join causes b on b.target_item_id = c.item_id
+    left join recsys.items t on t.id = b.item_id
+    order by c.position;
+end $$;

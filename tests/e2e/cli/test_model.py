@@ -1,0 +1,42 @@
+"""The commands for trained models, as a person meets them."""
+
+
+def test_without_a_model_it_says_how_to_get_one(cli, url):
+    done = cli("model", "list", "--database-url", url)
+    assert done.code == 0
+    assert "recsys-pg train" in done.out
+
+
+def test_models_are_listed_shown_and_switched(cli, own_shop):
+    first = cli("train", "--json", "--database-url", own_shop).json["model_id"]
+    second = cli("train", "--force", "--json", "--database-url", own_shop).json
+    assert second["is_active"]
+    listed = cli("model", "list", "--json", "--database-url", own_shop).json
+    assert [(row["id"], row["is_active"]) for row in listed] == [(second["model_id"], True), (first, False)]
+    table = cli("model", "--database-url", own_shop).out
+    assert "active" in table
+    assert "NDCG@20" in table
+
+    back = cli("model", "rollback", "--database-url", own_shop)
+    assert back.out.strip() == f"Model {first} is active."
+    forth = cli("model", "activate", str(second["model_id"]), "--json", "--database-url", own_shop).json
+    assert forth == {"active": second["model_id"]}
+
+    shown = cli("model", "show", str(first), "--database-url", own_shop)
+    assert shown.code == 0, shown.err
+    assert f"Model {first}, not active" in shown.out
+    assert cli("model", "show", str(first), "--json", "--database-url", own_shop).json["id"] == first
+
+
+def test_a_model_that_is_none_is_named(cli, own_shop):
+    for command in ("show", "activate"):
+        done = cli("model", command, "999", "--database-url", own_shop)
+        assert done.code == 2
+        assert "999" in done.err
+        assert "recsys-pg model list" in done.err
+
+
+def test_there_has_to_be_a_way_back(cli, url):
+    done = cli("model", "rollback", "--database-url", url)
+    assert done.code == 2
+    assert "no trained model was active before" in done.err

@@ -1,0 +1,72 @@
+"""The scratch database: there while it is needed, gone afterwards, and refused with a remedy."""
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from recsys_pg import db
+from recsys_pg.errors import DatabaseUnavailableError, PermissionDeniedError
+from recsys_pg.evaluation.scratch import scratch_database, scratch_server
+
+
+@pytest.mark.parametrize("end", [ValueError, KeyboardInterrupt, SystemExit])
+def test_it_is_dropped_however_the_block_ends(server_url, scratch_databases, end):
+    before = scratch_databases()
+
+    def use_it():
+        with scratch_database(db.connection_parameters(server_url)) as engine, engine.connect() as left_open:
+            assert left_open.scalar(sa.text("select current_database()")) in scratch_databases() - before
+            raise end
+
+    with pytest.raises(end):
+        use_it()
+    assert scratch_databases() == before
+
+
+def test_the_server_is_that_of_the_engine_unless_another_is_named(engine, server_url):
+    with scratch_server(engine) as own, psycopg.connect(**own) as connection:
+        assert connection.execute("select current_database()").fetchone() == (engine_database(engine),)
+    with scratch_server(engine, server_url) as named:
+        assert dict(named) == db.connection_parameters(server_url)
+    with (
+        scratch_server(engine, "embedded") as embedded,
+        scratch_database(embedded) as scratch,
+        scratch.connect() as connection,
+    ):
+        count = "select count(*) from pg_database where datname like 'recsys_test%'"
+        assert connection.scalar(sa.text(count)) == 0
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(**embedded)
+
+
+def engine_database(engine):
+    with engine.connect() as connection:
+        return connection.scalar(sa.text("select current_database()"))
+
+
+def test_without_the_right_to_create_databases_the_remedies_are_named(engine, url, scratch_databases):
+    before = scratch_databases()
+    with engine.begin() as connection:
+        connection.execute(sa.text("create role evaluating_clerk login password 'x'"))
+    parameters = db.connection_parameters(url) | {"user": "evaluating_clerk", "password": "x"}
+    try:
+        with (
+            pytest.raises(
+                PermissionDeniedError, match=r"evaluating_clerk may not.*createdb.*--server embedded"
+            ),
+            scratch_database(parameters),
+        ):
+            pytest.fail("it was created")
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("drop role evaluating_clerk"))
+    assert scratch_databases() == before
+
+
+def test_a_server_that_is_not_there_is_named(engine):
+    with (
+        scratch_server(engine, "postgresql://localhost:1/nowhere") as parameters,
+        pytest.raises(DatabaseUnavailableError),
+        scratch_database(parameters),
+    ):
+        pytest.fail("it was created")
