@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-import bench-methods bench-recommend bench-search clean
+.PHONY: help demo test check lint format docs bench-import bench-methods bench-quality bench-recommend bench-search clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare
 
 bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLens 100k
 	@$(BIN)/python benchmarks/methods.py
+
+bench-quality: $(INSTALLED)  ## recommendations on public data sets beside published figures; needs their files
+	@$(BIN)/python benchmarks/quality.py
 
 bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items, and the plans of its parts
 	@$(BIN)/python benchmarks/recommend_speed.py

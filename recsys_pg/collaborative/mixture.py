@@ -59,8 +59,8 @@ def choose(
 
     It begins with the best operator at its best decay and adds, as long as that helps, the operator, decay
     and weight that help most: at most `TERMS` terms at `TIME_SCALES` decays, and beside the first no more
-    than one for each hundred users, since few prove little. Only items that some operator has among its best 100
-    are ranked, which ranks all that can come first.
+    than one for each hundred users, since few prove little. Only items that some operator has among its best
+    100 are ranked, which ranks all that can come first.
 
     Args:
         operators: by name, learned without what was held out.
