@@ -14,11 +14,11 @@ as $$
         from (
             select h.item_id, h.weight, (row_number() over (order by h.position) - 1)::integer as age
             from unnest(item_ids, weights) with ordinality h (item_id, weight, position)
-            where h.weight <> 0
+            where abs(h.weight) > 1e-6
         ) a
         cross join lateral (select 1 << greatest(0, floor(ln(a.age + 0.5::double precision) / ln(2::double precision))::integer - 2) as unit) u
         cross join unnest(decays) with ordinality s (decay, scale)
-        cross join lateral (select power(s.decay, a.age / u.unit * u.unit) as factor) f
+        cross join lateral (select power(s.decay, least(a.age / u.unit * u.unit, 1000)) as factor) f
         where f.factor >= 0.001
     ) d
 $$;

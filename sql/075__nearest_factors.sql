@@ -20,6 +20,7 @@ declare
     share       double precision := 1;
     wanted      double precision;
     breadth     integer;
+    most        integer := 1000;
     -- a narrow row tells what an item is like, so who may not see the item may not see it
     has_copies  boolean := not row_security_active('recsys.items') and not exists (
         select from recsys.filter_rules r where r.name = (filter).rule and r.relation = 'items');
@@ -33,7 +34,7 @@ begin
         from recsys_api._estimate_passing(filter, conditions || recsys_api._band_conditions(filter)) e;
     end if;
     wanted := greatest(200, case when is_filtered then 3 else 2 end
-        * (k + coalesce(cardinality((filter).exclude_item_ids), 0)) / greatest(share, 1e-6));
+        * (k / greatest(share, 1e-6) + coalesce(cardinality((filter).exclude_item_ids), 0)));
     if wanted <= 1000 or not is_filtered then
         breadth := least(1000, wanted);
         perform set_config('hnsw.ef_search', breadth::text, true);
@@ -49,7 +50,11 @@ begin
         into ids, scores using filter, query;
         perform set_config('hnsw.ef_search', ef_search, true);
     end if;
-    if coalesce(cardinality(ids), 0) < k then
+    -- without a filter, what is missing of many was excluded, and others fill up
+    if not is_filtered then
+        most := 200;
+    end if;
+    if coalesce(cardinality(ids), 0) < least(k, most) then
         execute format(
             'select array_agg(n.id order by n.distance, n.id), array_agg(1 - n.distance order by n.distance, n.id)
              from (select f.item_id as id, (f.target <=> $2::halfvec) + 0 as distance

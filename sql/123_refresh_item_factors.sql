@@ -20,7 +20,12 @@ declare
     changed bigint := 0;
     written bigint;
 begin
-    if model is null or not exists (select from recsys.content_maps c where c.model_id = model) then
+    if model is null or not exists (select from recsys.content_maps c where c.model_id = model)
+        -- what the map was learned from
+        or exists (select from recsys.models m where m.id = model
+            and (m.parameters ->> 'embedding_model_id')::bigint is distinct from (
+                select e.id from recsys.models e where e.purpose = 'embedding' and e.is_active))
+    then
         return 0;
     end if;
     for batch in
@@ -40,6 +45,7 @@ begin
         select model, m.item_id, m.target, m.history, false
         from recsys_api._mapped_factors(model, batch) m
         join recsys.items i on i.id = m.item_id
+        order by m.item_id
         for key share of i
         on conflict on constraint item_factors_pkey do update set target = excluded.target, history = excluded.history
         where not f.is_learned;

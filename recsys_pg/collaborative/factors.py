@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from recsys_pg.collaborative.graph import strongest, strongest_sparse
-from recsys_pg.collaborative.histories import LENGTH, Histories
+from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
@@ -17,7 +17,8 @@ DENSE_ITEMS = 50_000
 
 _BLOCK = 1024
 _ENTRIES = 50_000_000
-_ENTRIES_A_HISTORY = 2000
+_ENTRIES_A_HISTORY = 5000
+_FEWEST_NEIGHBORS, _MOST_NEIGHBORS = 20, 200
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def factorize(
         operators: pairs of a decay and the operator on histories of that decay.
         histories: of users as they will be asked, the more the better.
         dimensions: of the vectors, cut to what there are.
-        neighbors: entries of a row of the residual; None is 20 to 100, the more the fewer items of a history
-            count at the decay, so that adding them up costs about the same.
+        neighbors: entries of a row of the residual; None is 20 to 200, the more the fewer items of a history
+            count at the decay, so that adding them up costs about the same, 5,000 entries.
         seed: of the randomized decomposition.
         progress: called in each step.
     """
@@ -108,17 +109,19 @@ def factorize(
         progress("factorize", 0, None)
     dimensions = min(dimensions, histories.n_items, histories.n_users)
     targets = right_singular_vectors(times, transposed_times, histories.n_items, dimensions, seed=seed)
+    typical = len(histories.users) / max(1, histories.n_users)
     scales = []
     for decay, operator in operators:
         history = operator.times(targets)
-        kept = neighbors or _neighbors(decay)
+        kept = neighbors or _neighbors(typical, decay)
         scales.append(TimeScale(decay, history, _residual(operator, history, targets, kept, progress)))
     return Factors(targets, tuple(scales))
 
 
-def _neighbors(decay: float) -> int:
-    counting = LENGTH if decay == 1 else min(LENGTH, 1 / (1 - decay))
-    return int(np.clip(_ENTRIES_A_HISTORY / counting, 20, 100))
+def _neighbors(typical: float, decay: float) -> int:
+    """How many neighbors an item has in the residual, where a typical history has so many items."""
+    counting = typical if decay == 1 else min(typical, 1 / (1 - decay))
+    return int(np.clip(_ENTRIES_A_HISTORY / max(1, counting), _FEWEST_NEIGHBORS, _MOST_NEIGHBORS))
 
 
 def _residual(

@@ -25,7 +25,7 @@ _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
 _USERS_A_TERM = 100
 _CANDIDATES = 100
-_ROUNDING = 1e-4
+ROUNDING = 1e-4
 """Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
 _BATCH = 256
 _ENTRIES = 500_000_000
@@ -168,7 +168,7 @@ class _Lists:
         """1 over the mean user's best score of what is unseen; 0 where that is but rounding."""
         best = (scores + self._penalty).max(axis=1)
         mean = float(best[np.isfinite(best)].mean())
-        return 1 / mean if mean > _ROUNDING * largest else 0.0
+        return 1 / mean if mean > ROUNDING * largest else 0.0
 
 
 def _candidates(

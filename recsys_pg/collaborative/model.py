@@ -13,7 +13,7 @@ from recsys_pg.collaborative.factors import Factors, factorize
 from recsys_pg.collaborative.histories import histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import Holdout, hold_out
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.mixture import Mixture, Term, choose, scores_of
+from recsys_pg.collaborative.mixture import ROUNDING, Mixture, Term, choose, scores_of
 from recsys_pg.collaborative.operators.operator import Floats, Operator, OperatorSum
 from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.types import Progress
@@ -62,7 +62,7 @@ def learn_model(
         progress: called in each step.
 
     Returns:
-        None when the memory suffices for no operator.
+        None when the memory suffices for no operator, or none has anything to say of what is unseen.
     """
     material = Material(log, embeddings, seed, progress)
     candidates, left_out = fitting(material, memory_gb)
@@ -74,6 +74,8 @@ def learn_model(
         operators = dict(_learned(candidates, replace(material, log=holdout.learned)))
         if holdout.targets.nnz:
             mixture = choose(operators, holdout, progress=progress)
+        if not any(term.weight for term in mixture.terms):
+            return None
         mixture = with_repeats(mixture, operators, holdout, progress)
         if active:
             operators[REPEAT.name] = REPEAT.learn(material)
@@ -134,13 +136,15 @@ def _unit(factors: Factors, log: InteractionLog, seed: int) -> float:
     if len(users) > _ASKED:
         users = np.sort(np.random.default_rng(seed).choice(users, _ASKED, replace=False))
     last = np.flatnonzero(np.diff(log.users, append=-1))[users]
-    best = []
+    best, largest = [], []
     for start in range(0, len(users), _BATCH):
         batch = slice(start, start + _BATCH)
         scores = factors.scores(histories_at(log, last[batch]))
+        largest.append(np.abs(scores).max(axis=1))
         seen = log.likes[users[batch]].tocoo()
         scores[seen.row, seen.col] = -np.inf
         best.append(scores.max(axis=1))
     positive = np.concatenate(best)
-    positive = positive[np.isfinite(positive) & (positive > 0)]
+    # what is but rounding says nothing
+    positive = positive[np.isfinite(positive) & (positive > ROUNDING * np.concatenate(largest))]
     return 1 / float(np.median(positive)) if len(positive) else 1.0

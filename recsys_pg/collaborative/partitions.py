@@ -11,8 +11,8 @@ Connection: TypeAlias = psycopg.Connection[Any]
 PARENTS = {"item_factors": "model_id, item_id", "item_residuals": "model_id, item_id, scale"}
 """The partitioned tables of recsys, with their primary keys."""
 
-_LOCK_TIMEOUT = "2s"
-_PATIENCE_SECONDS = 120.0
+_LOCK_TIMEOUT = "500ms"
+_PATIENCE_SECONDS = 3600.0
 _PAUSE_SECONDS = 1.0
 
 
@@ -66,28 +66,18 @@ def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> N
 def attach_partitions(connection: Connection, model_id: int) -> None:
     """Make the tables partitions of their parents, and let rows go with their items from now on.
 
-    The key to the items is checked after it was added, which keeps nobody from writing items meanwhile; the
-    check on model_id spares reading the rows once more. In autocommit.
+    Who writes items waits while the keys are checked, a second for a million rows; who reads waits for
+    nothing. (A table that had foreign keys of its own before it is attached would be locked with all that it
+    refers to.) The check on model_id spares reading the rows once more. In autocommit.
     """
     for parent in PARENTS:
         part = partition(parent, model_id)
-        to_items = sql.Identifier(f"{parent}_item_id_fkey")
         _patiently(
             connection,
-            sql.SQL(
-                "alter table {} add constraint {} foreign key (item_id)"
-                " references recsys.items (id) on delete cascade not valid,"
-                " add constraint {} foreign key (model_id) references recsys.models (id)"
-            ).format(part, to_items, sql.Identifier(f"{parent}_model_id_fkey")),
-        )
-        connection.execute(
+            sql.SQL("lock table recsys.items in share row exclusive mode"),
             sql.SQL(
                 "delete from {} p where not exists (select from recsys.items i where i.id = p.item_id)"
-            ).format(part)
-        )
-        connection.execute(sql.SQL("alter table {} validate constraint {}").format(part, to_items))
-        _patiently(
-            connection,
+            ).format(part),
             sql.SQL("alter table {} attach partition {} for values in ({})").format(
                 sql.Identifier("recsys", parent), part, sql.Literal(model_id)
             ),
@@ -95,26 +85,9 @@ def attach_partitions(connection: Connection, model_id: int) -> None:
 
 
 def drop_partitions(connection: Connection, model_id: int) -> None:
-    """Detach the tables of a model that nobody uses any more, and drop them. In autocommit."""
+    """Drop the tables of a model that nobody uses any more. In autocommit."""
     for parent in PARENTS:
-        name = f"recsys.{parent}_{model_id}"
-        row = connection.execute(
-            "select c.relispartition, coalesce(i.inhdetachpending, false) from pg_class c"
-            " left join pg_inherits i on i.inhrelid = c.oid where c.oid = to_regclass(%s)",
-            (name,),
-        ).fetchone()
-        if row is None:
-            continue
-        is_attached, is_pending = row
-        if is_attached or is_pending:
-            connection.execute(
-                sql.SQL("alter table {} detach partition {} {}").format(
-                    sql.Identifier("recsys", parent),
-                    partition(parent, model_id),
-                    sql.SQL("finalize" if is_pending else "concurrently"),
-                )
-            )
-        connection.execute(sql.SQL("drop table {}").format(partition(parent, model_id)))
+        _patiently(connection, sql.SQL("drop table if exists {}").format(partition(parent, model_id)))
 
 
 def partitioned_models(connection: Connection) -> set[int]:
@@ -127,22 +100,24 @@ def partitioned_models(connection: Connection) -> set[int]:
     return {model_id for (model_id,) in rows}
 
 
-def _patiently(connection: Connection, statement: sql.Composed) -> None:
-    """Run a statement that waits for locks for two seconds at most, again and again.
+def _patiently(connection: Connection, *statements: sql.SQL | sql.Composed) -> None:
+    """Run statements in one transaction that waits half a second for a lock at most, again and again.
 
-    Who waits for a lock keeps all who come after it waiting too; so it is better to come back.
+    Who waits for a lock keeps all who come after it waiting too, so it is better to come back; and who gives
+    way before PostgreSQL looks for deadlocks is nobody's.
 
     Raises:
-        psycopg.errors.LockNotAvailable: two minutes were not enough.
+        psycopg.errors.LockNotAvailable: an hour was not enough.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
-                connection.execute(statement)
+                for statement in statements:
+                    connection.execute(statement)
             return
-        except psycopg.errors.LockNotAvailable:
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             if time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_SECONDS)

@@ -17,6 +17,7 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _BATCH = 1000
 _LONGEST_MAPPED = 0.999
+_LARGEST_HALF = 60_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ServedFactors:
         length = np.linalg.norm(target, axis=1, keepdims=True)
         target = target * np.minimum(1, _LONGEST_MAPPED / np.maximum(length, 1e-9))
         target[:, -1] = np.sqrt(1 - np.minimum(length[:, 0], _LONGEST_MAPPED) ** 2)
-        return cls(target.astype(np.float16), tuple(history.astype(np.float16) for history in histories))
+        return cls(target.astype(np.float16), tuple(map(_halves, histories)))
 
     @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
@@ -56,8 +57,7 @@ class ServedFactors:
         missing = np.sqrt(np.maximum(0, 1 - (shortened**2).sum(axis=1, keepdims=True)))
         targets = np.hstack([_padded(shortened, DIMENSIONS - 1), missing])
         histories = tuple(
-            _padded(scale.history * np.float32(longest), DIMENSIONS).astype(np.float16)
-            for scale in factors.scales
+            _halves(_padded(scale.history * np.float32(longest), DIMENSIONS)) for scale in factors.scales
         )
         return cls(targets.astype(np.float16), histories)
 
@@ -105,6 +105,11 @@ class ServedFactors:
             rows["is_learned"]["length"], rows["is_learned"]["value"] = 1, is_learned
             yield rows.tobytes()
         yield _TRAILER
+
+
+def _halves(vectors: Floats) -> Halves:
+    """In half precision, whose infinity no vector in PostgreSQL may hold."""
+    return np.clip(vectors, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
 
 
 def _padded(vectors: Floats, dimensions: int) -> Floats:

@@ -29,7 +29,8 @@ from recsys_pg.types import Progress
 
 _MEMORY_MB_A_ITEM = 0.0013
 """maintenance_work_mem that a vector index of halfvec(384) needs."""
-_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 2048
+_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 900
+"""A parallel build takes it as shared memory, of which docker-compose.yml gives 1 GB."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ def write_model(
 def activate(connection: Connection, model_id: int) -> None:
     """Switch to a model in one transaction, after the items that it has not seen got their factors."""
     connection.execute("select recsys_api._activate_model(%s)", (model_id,))
+    # those that were embedded meanwhile got factors of the model before
+    connection.execute("select recsys_api.refresh_item_factors()")
 
 
 def drop_unused(connection: Connection, but: int | None = None) -> None:

@@ -30,6 +30,8 @@ from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.types import Progress
 
 _HISTORIES = 20_000
+_NOW = "select (extract(epoch from now() - timestamptz '2000-01-01 00:00+00') * 1000000)::bigint"
+_EMBEDDING_MODEL = "select id from recsys.models where purpose = 'embedding' and is_active"
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
 
 
@@ -154,7 +156,8 @@ def train(
                         "reg": graph.reg,
                         "seed": seed,
                         "terms": [asdict(term) for term in outcome.terms],
-                        "until": int(log.times.max()),
+                        "embedding_model_id": material.embedding_model_id,
+                        "until": min(int(log.times.max()), material.read_at),
                     },
                     metrics=_metrics(outcome, trained, time.monotonic() - started),
                     progress=report,
@@ -177,12 +180,17 @@ def _make_sure_to_be_alone(connection: sa.Connection) -> None:
 
 @dataclass(frozen=True)
 class _Material:
-    """What is read for a training; embeddings and features of the items of the log."""
+    """What is read for a training; embeddings and features of the items of the log.
+
+    read_at is the time, in µs since 2000-01-01 UTC.
+    """
 
     log: InteractionLog
     embeddings: Floats
     features: Sequence[Collection[str]]
     active: ActiveModel | None
+    read_at: int
+    embedding_model_id: int | None
 
 
 def _read(connection: sa.Connection, progress: Progress) -> _Material:
@@ -192,6 +200,8 @@ def _read(connection: sa.Connection, progress: Progress) -> _Material:
         read_embeddings(connection, log.item_ids, progress),
         read_features(connection, log.item_ids, progress),
         read_active(driver_connection(connection), log.item_ids, progress) if len(log) else None,
+        int(connection.scalar(sa.text(_NOW)) or 0),
+        connection.scalar(sa.text(_EMBEDDING_MODEL)),
     )
 
 
@@ -214,7 +224,11 @@ def _trained(
 def _described(outcome: TrainReport, graph: ItemGraph, model: LearnedModel | None) -> TrainReport:
     outcome = replace(outcome, algorithm=graph.algorithm, message=graph.reason)
     if model is None:
-        return replace(outcome, message=f"{graph.reason} No operator of the hybrid fits into memory_gb.")
+        return replace(
+            outcome,
+            message=f"{graph.reason} No sum of operators: the memory or the interactions are too few for one."
+            " So the hybrid goes by the item graph and the texts.",
+        )
     return replace(
         outcome,
         terms=model.mixture.terms,

@@ -6,17 +6,21 @@ replaces it, and an outcome counts only under the token of its claim. Locks are 
 the item before its job, and nothing waits for a row that an application is writing: it is passed over.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DataError, IntegrityError
 
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import translated_errors
 from recsys_pg.embedding.embedder import Embeddings
 from recsys_pg.embedding.transactions import transact
+
+logger = logging.getLogger("recsys_pg.embedding")
 
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_LIMIT_SECONDS = 3_600.0
@@ -195,11 +199,18 @@ class JobQueue:
                 dimensions=DIMENSIONS,
                 **_claims(jobs),
             )
-            # a new item competes from the moment that it is embedded
-            self._execute(connection, _MAP, item_ids=[job.item_id for job in jobs])
+            self._map(connection, [job.item_id for job in jobs])
             return self._settle_rest(connection, jobs, done=len(written))
 
         return transact(self._engine, complete)
+
+    def _map(self, connection: sa.Connection, item_ids: list[int]) -> None:
+        """Let new items compete from the moment that they are embedded; the vectors stay if that fails."""
+        try:
+            with connection.begin_nested():
+                self._execute(connection, _MAP, item_ids=item_ids)
+        except (DataError, IntegrityError) as error:
+            logger.warning("items %s got no factors: %s", item_ids, error.orig)
 
     def drop(self, jobs: Sequence[Job]) -> Settled:
         """Delete jobs whose item has no text, where that is still so."""

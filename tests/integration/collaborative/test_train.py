@@ -67,6 +67,7 @@ def test_the_model_says_what_it_was_trained_with(engine, shop):
     assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
     assert model.parameters.pop("until") > 0
+    assert model.parameters.pop("embedding_model_id") is not None
     assert {term["operator"] for term in model.parameters.pop("terms")} == {t.operator for t in report.terms}
     assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
     assert model.metrics.pop("seconds") > 0
@@ -244,7 +245,8 @@ def test_auto_says_why_it_took_which_algorithm(engine, shop):
     assert report.algorithm == "cosine"
     assert report.message == (
         "Cosine, because EASE needs 4.8e-06 GB for 20 items with interactions, and memory_gb is 1e-06."
-        " No operator of the hybrid fits into memory_gb."
+        " No sum of operators: the memory or the interactions are too few for one. So the hybrid goes by the"
+        " item graph and the texts."
     )
     with pytest.raises(
         InvalidArgumentError, match=r"needs 4.8e-06 GB .* Raise memory_gb, or pass algorithm cosine"
