@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.collaborative import train
 from recsys_pg.collaborative.active import read_active
@@ -224,3 +225,50 @@ def test_a_new_model_is_compared_by_what_was_liked_since(engine, shop):
     assert comparison is not None
     assert 50 <= comparison.users <= 200
     assert comparison.low <= comparison.ndcg - comparison.active_ndcg <= comparison.high
+
+
+def test_a_model_whose_training_did_not_end_cannot_be_activated(engine, shop, monkeypatch):
+    from recsys_pg.collaborative import store
+
+    shop.fill()
+    first = train(engine).model_id
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "attach_partitions", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(engine)
+    monkeypatch.undo()
+    [half] = [model for model in shop.models() if model != first]
+    with pytest.raises(DBAPIError, match=f"model_id is {half}, whose training did not end"):
+        shop.sql("select recsys_api.activate_model(:id)", id=half)
+    assert shop.models()[first]
+    assert train(engine).is_active
+    assert half not in shop.models()
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-100])
+def test_a_basket_may_be_long_and_its_weights_small(engine, shop, weight):
+    shop.fill(users=60, items=2500, likes_each=8)
+    train(engine)
+    rows = shop.sql(
+        "select * from recsys_api.recommend_for_items(array(select generate_series(1, 2400)),"
+        " weights => array_fill(cast(:weight as double precision), array[2400]))",
+        weight=weight,
+    )
+    assert len(rows) == 10
+
+
+def test_an_interaction_of_the_future_does_not_end_comparisons(engine, shop):
+    shop.fill()
+    shop.sql(
+        "insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
+        " values (1, 1, 'like', '2099-01-01')"
+    )
+    train(engine)
+    [model] = shop.sql(
+        "select timestamptz '2000-01-01 00:00+00' + make_interval(secs => (parameters ->> 'until')::bigint"
+        " / 1e6) < now() as is_past from recsys.models where purpose = 'collaborative'"
+    )
+    assert model.is_past
