@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from scipy.sparse import coo_array, csr_array
 
-from recsys_pg.collaborative.copying import copied_rows
+from recsys_pg.collaborative.copying import copied_rows, known_places
 from recsys_pg.collaborative.factors import Factors, TimeScale
 from recsys_pg.collaborative.operators.operator import Sparse
 from recsys_pg.collaborative.partitions import partition
@@ -53,7 +53,7 @@ def read_active(
     for rows in copied_rows(
         connection, statement.format(partition("item_factors", model_id)), row_type(len(decays))
     ):
-        chosen, positions = _places(rows["item_id"]["value"].astype(np.int64), item_ids)
+        chosen, positions = known_places(rows["item_id"]["value"].astype(np.int64), item_ids)
         ids.append(positions)
         parts.append(rows[chosen])
         progress("read active model", sum(map(len, ids)), None)
@@ -93,8 +93,8 @@ def _read_residuals(
     shape = (len(item_ids), len(item_ids))
     residuals: list[Sparse] = [csr_array(coo_array(shape, dtype=np.float32)) for _ in range(scales)]
     for rows in copied_rows(connection, statement, type_):
-        has_item, item = _places(rows["item_id"].astype(np.int64), item_ids)
-        has_both, neighbor = _places(rows["neighbor_id"].astype(np.int64)[has_item], item_ids)
+        has_item, item = known_places(rows["item_id"].astype(np.int64), item_ids)
+        has_both, neighbor = known_places(rows["neighbor_id"].astype(np.int64)[has_item], item_ids)
         known = rows[has_item][has_both]
         for scale in range(scales):
             of_scale = known["scale"] == scale + 1
@@ -104,12 +104,3 @@ def _read_residuals(
             )
             residuals[scale] = csr_array(residuals[scale] + csr_array(entries, shape=shape))
     return residuals
-
-
-def _places(
-    ids: npt.NDArray[np.int64], item_ids: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Which of the ids are among item_ids, and the positions of these."""
-    place = np.minimum(np.searchsorted(item_ids, ids), len(item_ids) - 1)
-    known = item_ids[place] == ids
-    return known, place[known]

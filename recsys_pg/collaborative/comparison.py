@@ -5,15 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.stats import bootstrap
 
+from recsys_pg.collaborative.bootstrap import estimate
 from recsys_pg.collaborative.mixture import LENGTH
 from recsys_pg.collaborative.operators.operator import Floats
 
 LEAST_USERS = 50
 """Users below which a difference of two models says nothing."""
 
-_RESAMPLES = 2000
 _ROWS = 64
 
 
@@ -43,19 +42,8 @@ def compare(
     """Compare the NDCG of two models, (n_users,) each; None for too few users to tell."""
     if len(new) < LEAST_USERS:
         return None
-    difference = new - active
-    low = high = float(difference.mean())
-    if difference.any():
-        interval = bootstrap(
-            (difference,),
-            np.mean,
-            n_resamples=_RESAMPLES,
-            method="percentile",
-            vectorized=True,
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
-    return Comparison(len(new), float(new.mean()), float(active.mean()), low, high)
+    difference = estimate(new - active, seed=seed)
+    return Comparison(len(new), float(new.mean()), float(active.mean()), difference.low, difference.high)
 
 
 def ndcg_of_users(

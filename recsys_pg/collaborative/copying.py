@@ -35,3 +35,12 @@ def copied_rows(
                 break
             yield np.frombuffer(block, row, count, start)
             rest, start = block[start + count * row.itemsize :], 0
+
+
+def known_places(
+    ids: npt.NDArray[np.int64], item_ids: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Which of the ids are among item_ids, and the positions of these; item_ids is ascending, not empty."""
+    place = np.minimum(np.searchsorted(item_ids, ids), len(item_ids) - 1)
+    known = item_ids[place] == ids
+    return known, place[known]

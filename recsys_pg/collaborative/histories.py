@@ -12,6 +12,9 @@ LENGTH = 200
 """Interactions that a history is made of, the latest; the setting history.length."""
 
 
+SAMPLE = 20_000
+"""Histories that stand for all that people may have."""
+
 SMALLEST_FACTOR = 0.001
 """Decay at which an item of a history no longer counts."""
 
@@ -82,7 +85,7 @@ def histories(log: InteractionLog, length: int = LENGTH) -> Histories:
     return histories_at(log, np.flatnonzero(np.diff(log.users, append=-1)), length)
 
 
-def sampled_histories(log: InteractionLog, n: int, *, seed: int = 0) -> Histories:
+def sampled_histories(log: InteractionLog, n: int = SAMPLE, *, seed: int = 0) -> Histories:
     """Histories as they were at n moments that are drawn among all interactions, or at all of fewer."""
     moments = np.arange(len(log))
     if len(moments) > n:

@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from recsys_pg.collaborative.copying import copied_rows
+from recsys_pg.collaborative.copying import copied_rows, known_places
 from recsys_pg.collaborative.operators.operator import Floats
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection
@@ -84,12 +84,12 @@ def read_embeddings(
 ) -> Floats:
     """(n_items, 384) the embeddings of the given items, ascending ids; NaN in the rows of items without."""
     found: Floats = np.full((len(item_ids), DIMENSIONS), np.nan, np.float32)
+    if not len(item_ids):
+        return found
     done = 0
     for batch in copied_rows(driver_connection(connection), _EMBEDDINGS, _ROW):
-        ids = batch["id"].astype(np.int64)
-        place = np.searchsorted(item_ids, ids)
-        wanted = (place < len(item_ids)) & (item_ids[np.minimum(place, len(item_ids) - 1)] == ids)
-        found[place[wanted]] = batch["embedding"][wanted]
+        known, places = known_places(batch["id"].astype(np.int64), item_ids)
+        found[places] = batch["embedding"][known]
         done += len(batch)
         if progress:
             progress("read embeddings", done, None)

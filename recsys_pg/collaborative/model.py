@@ -18,7 +18,6 @@ from recsys_pg.collaborative.operators.operator import Floats, Operator, Operato
 from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.types import Progress
 
-_HISTORIES = 20_000
 _ASKED = 2000
 _BATCH = 100
 
@@ -83,7 +82,7 @@ def learn_model(
         del operators
     factors = factorize(
         _sums([*candidates, REPEAT], mixture, material),
-        sampled_histories(log, _HISTORIES, seed=seed),
+        sampled_histories(log, seed=seed),
         seed=seed,
         progress=progress,
     )

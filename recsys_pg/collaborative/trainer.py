@@ -29,7 +29,6 @@ from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.types import Progress
 
-_HISTORIES = 20_000
 _NOW = "select (extract(epoch from now() - timestamptz '2000-01-01 00:00+00') * 1000000)::bigint"
 _EMBEDDING_MODEL = "select id from recsys.models where purpose = 'embedding' and is_active"
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
@@ -299,7 +298,7 @@ def _content_map(
     if not np.isfinite(material.embeddings).any() and not any(material.features):
         return None
     progress("learn content map", 0, None)
-    known = sampled_histories(material.log, _HISTORIES, seed=seed)
+    known = sampled_histories(material.log, seed=seed)
     queries = sum(
         known.decayed(scale.decay) @ history.astype(np.float32)
         for scale, history in zip(model.factors.scales, served.histories, strict=True)

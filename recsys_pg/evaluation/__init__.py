@@ -1,7 +1,7 @@
 """How good the recommendations are that the SQL functions serve."""
 
+from recsys_pg.collaborative.bootstrap import Estimate
 from recsys_pg.evaluation.asking import METHODS
-from recsys_pg.evaluation.bootstrap import Estimate
 from recsys_pg.evaluation.evaluate import evaluate
 from recsys_pg.evaluation.metrics import average_precision, hit, ndcg, recall, reciprocal_rank
 from recsys_pg.evaluation.report.page import html_report

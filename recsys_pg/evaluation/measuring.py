@@ -6,9 +6,9 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
+from recsys_pg.collaborative.bootstrap import estimate
 from recsys_pg.evaluation import metrics
 from recsys_pg.evaluation.asking import Answers
-from recsys_pg.evaluation.bootstrap import estimate
 from recsys_pg.evaluation.exposure import cold_share, coverage, diversity, gini, novelty
 from recsys_pg.evaluation.known import Known
 from recsys_pg.evaluation.results import Accuracy, Exposure, MethodResult, SegmentResult

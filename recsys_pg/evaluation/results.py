@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recsys_pg.collaborative import TrainReport
-from recsys_pg.evaluation.bootstrap import Estimate
+from recsys_pg.collaborative.bootstrap import Estimate
 from recsys_pg.evaluation.split import Split
 from recsys_pg.types import Method
 

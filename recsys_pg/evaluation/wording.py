@@ -1,6 +1,6 @@
 """What the numbers of an evaluation mean, in sentences; for the terminal and for the report."""
 
-from recsys_pg.evaluation.bootstrap import Estimate
+from recsys_pg.collaborative.bootstrap import Estimate
 from recsys_pg.evaluation.results import Evaluation
 from recsys_pg.types import Method
 

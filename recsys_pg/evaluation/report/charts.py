@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from recsys_pg.collaborative.bootstrap import Estimate
 from recsys_pg.evaluation.asking import METHODS
-from recsys_pg.evaluation.bootstrap import Estimate
 from recsys_pg.types import Method
 
 _WIDTH, _HEIGHT = 460, 300

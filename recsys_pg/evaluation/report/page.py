@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from recsys_pg.collaborative.bootstrap import Estimate
 from recsys_pg.evaluation import wording
-from recsys_pg.evaluation.bootstrap import Estimate
 from recsys_pg.evaluation.report import charts
 from recsys_pg.evaluation.results import Accuracy, Evaluation
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
+from recsys_pg.collaborative import bootstrap
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.evaluation import (
     average_precision,
-    bootstrap,
     exposure,
     hit,
     metrics,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import bootstrap
 
 _RESAMPLES = 2000
 _AT_ONCE = 100
@@ -37,8 +38,6 @@ def estimate(values: npt.NDArray[np.float64], *, seed: int = 0) -> Estimate:
     >>> estimate(np.array([0.5, 0.5, 0.5]))
     Estimate(mean=0.5, low=0.5, high=0.5)
     """
-    from scipy.stats import bootstrap
-
     mean = float(values.mean())
     if np.ptp(values) == 0:
         return Estimate(mean, mean, mean)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_pg.evaluation.bootstrap import estimate
+from recsys_pg.collaborative.bootstrap import estimate
 
 
 def test_the_interval_is_that_of_the_normal_approximation_for_many_users():
