@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys_pg.collaborative.factors import Factors
-from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.factors import LARGEST_HALF, Factors
+from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
-
-Halves: TypeAlias = npt.NDArray[np.float16]
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_BATCH = 1000
+ROWS_A_BLOCK = 1000
+"""Of what COPY gets at a time."""
+
+_ROWS = 65_536
 _LONGEST_MAPPED = 0.999
-_LARGEST_HALF = 60_000
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,14 @@ class ServedFactors:
     targets: Halves
     histories: tuple[Halves, ...]
 
-    def parts(self) -> Floats:
-        """(n_items, 384 · (1 + scales)): targets less the last component, then histories; see `of_parts`."""
-        targets = self.targets.astype(np.float32)
+    def parts(self, items: npt.NDArray[np.intp]) -> Floats:
+        """(n, 384 · (1 + scales)): targets of some items less the last component, then histories.
+
+        It is what `of_parts` takes.
+        """
+        targets = self.targets[items].astype(np.float32)
         targets[:, -1] = 0
-        return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])
+        return np.hstack([targets, *(history[items].astype(np.float32) for history in self.histories)])
 
     @classmethod
     def of_parts(cls, parts: Floats) -> "ServedFactors":
@@ -52,27 +54,21 @@ class ServedFactors:
     @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
         """The served form of factors of at most 383 dimensions."""
-        longest = float(np.linalg.norm(factors.targets, axis=1).max()) or 1.0
-        shortened = factors.targets / np.float32(longest)
-        missing = np.sqrt(np.maximum(0, 1 - (shortened**2).sum(axis=1, keepdims=True)))
-        targets = np.hstack([_padded(shortened, DIMENSIONS - 1), missing])
-        histories = tuple(
-            _halves(_padded(scale.history * np.float32(longest), DIMENSIONS)) for scale in factors.scales
-        )
-        return cls(targets.astype(np.float16), histories)
-
-    @classmethod
-    def of_rows(
-        cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int
-    ) -> "ServedFactors":
-        """The factors in rows that `copy_blocks` wrote, put at positions among n_items; zeros elsewhere."""
-        scales = rows["history"]["values"].shape[1]
+        n_items, dimensions = factors.targets.shape
+        longest = np.float32(np.sqrt(max(_squares(factors.targets[rows]).max() for rows in _blocks(n_items))))
+        longest = longest or np.float32(1)
         targets = np.zeros((n_items, DIMENSIONS), np.float16)
-        targets[positions] = rows["target"]["value"]
-        histories = tuple(np.zeros((n_items, DIMENSIONS), np.float16) for _ in range(scales))
-        for scale, history in enumerate(histories):
-            history[positions] = rows["history"]["values"]["value"][:, scale]
-        return cls(targets, histories)
+        for rows in _blocks(n_items):
+            shortened = factors.targets[rows] / longest
+            targets[rows, :dimensions] = shortened
+            targets[rows, -1] = np.sqrt(np.maximum(0, 1 - _squares(shortened)))
+        histories = []
+        for scale in factors.scales:
+            history = np.zeros((n_items, DIMENSIONS), np.float16)
+            for rows in _blocks(n_items):
+                history[rows, :dimensions] = _halves(scale.history[rows].astype(np.float32) * longest)
+            histories.append(history)
+        return cls(targets, tuple(histories))
 
     def copy_blocks(
         self,
@@ -89,8 +85,8 @@ class ServedFactors:
         """
         row = row_type(len(self.histories))
         yield _HEADER
-        for start in range(0, len(chosen), _BATCH):
-            positions = chosen[start : start + _BATCH]
+        for start in range(0, len(chosen), ROWS_A_BLOCK):
+            positions = chosen[start : start + ROWS_A_BLOCK]
             rows = np.zeros(len(positions), row)
             rows["fields"] = 5
             for name, value in (("model_id", model_id), ("item_id", item_ids[positions])):
@@ -109,11 +105,17 @@ class ServedFactors:
 
 def _halves(vectors: Floats) -> Halves:
     """In half precision, whose infinity no vector in PostgreSQL may hold."""
-    return np.clip(vectors, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
+    return np.clip(vectors, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
 
 
-def _padded(vectors: Floats, dimensions: int) -> Floats:
-    return np.pad(vectors, ((0, 0), (0, dimensions - vectors.shape[1])))
+def _squares(vectors: Floats) -> Floats:
+    squares: Floats = (vectors**2).sum(axis=1)
+    return squares
+
+
+def _blocks(n_items: int) -> Iterator[slice]:
+    for start in range(0, n_items, _ROWS):
+        yield slice(start, start + _ROWS)
 
 
 def row_type(scales: int) -> np.dtype[np.void]:

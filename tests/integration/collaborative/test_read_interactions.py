@@ -57,7 +57,7 @@ def test_the_size_of_the_batches_does_not_matter(engine, shop, monkeypatch, batc
     assert np.array_equal(log.likes.toarray(), np.full((4, 5), 0.5))
     assert log.user_ids.tolist() == [1, 2, 3, 4]
     assert log.item_ids.tolist() == [1, 2, 3, 4, 5]
-    assert seen[-1] == ("read interactions", 20, None)
+    assert seen[-1] == ("read interactions", 20, 20)
 
 
 def test_no_interactions_give_an_empty_matrix(engine):
