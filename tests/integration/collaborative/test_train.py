@@ -64,17 +64,18 @@ def test_the_model_says_what_it_was_trained_with(engine, shop):
     shop.fill()
     report = train(engine, neighbors=5, seed=3)
     [model] = shop.sql("select * from recsys.models where purpose = 'collaborative'")
-    assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
+    assert (model.id, model.name, model.is_active) == (report.model_id, report.algorithm, True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
     assert model.parameters.pop("until") > 0
     assert model.parameters.pop("embedding_model_id") is not None
     assert {term["operator"] for term in model.parameters.pop("terms")} == {t.operator for t in report.terms}
-    assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
+    assert model.parameters == {"neighbors": 5, "reg": 1.5 if model.name == "ease" else 20, "seed": 3}
     assert model.metrics.pop("seconds") > 0
     assert model.metrics.pop("edges") == sum(map(len, shop.graph(model.id).values()))
     assert model.metrics.pop("ndcg") == pytest.approx(report.ndcg)
     assert set(model.metrics.pop("ndcg_alone")) == set(report.ndcg_alone)
     assert model.metrics.pop("left_out") == {**report.left_out}
+    assert model.metrics.pop("graph_ndcg") == pytest.approx({**report.graph_ndcg})
     assert model.metrics == {"users": 60, "items": 20, "interactions": 300, "comparison": None}
 
 
