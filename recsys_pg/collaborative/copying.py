@@ -29,11 +29,12 @@ def copied_rows(
         messages = iter(copy)
         rest, start = b"", _HEADER_BYTES
         batch = max(1, _BATCH // row.itemsize)
-        while block := b"".join([rest, *(bytes(message) for message in islice(messages, batch))]):
+        # to the end, the trailer too: until then the connection takes no other command
+        while received := [bytes(message) for message in islice(messages, batch)]:
+            block = b"".join([rest, *received])
             count = (len(block) - start) // row.itemsize
-            if count <= 0:
-                break
-            yield np.frombuffer(block, row, count, start)
+            if count:
+                yield np.frombuffer(block, row, count, start)
             rest, start = block[start + count * row.itemsize :], 0
 
 

@@ -72,8 +72,9 @@ def compared_gb(memory_gb: float) -> float:
 def histories_gb(size: Size) -> float:
     """Of the sampled histories."""
     histories = min(SAMPLE, size.interactions)
-    length = min(200.0, size.interactions / max(1, size.users))
-    return histories * (length * 60 + 4 * 2 * (DIMENSIONS + OVERSAMPLING)) / GB
+    # drawn among interactions, so that who has many is drawn often
+    length = min(200.0, size.pairs / max(1, size.likes))
+    return histories * (length * 80 + 4 * 2 * (DIMENSIONS + OVERSAMPLING)) / GB
 
 
 def factors_gb(size: Size, residuals: int = FEWEST_RESIDUALS) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from recsys_pg.collaborative.operators.operator import Floats
 
-LARGE = 50_000_000
+LARGE = 10_000_000
 """Entries above which a matrix is not copied."""
 
 _ROWS = 65_536

@@ -16,7 +16,9 @@ from recsys_pg.db import driver_connection
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.repositories import copy_rows
 
-ITEMS, USERS, EACH = 60_000, 10_000, 50
+ITEMS, USERS = 60_000, 150_000
+BUSY_USERS, EACH = 500, 700
+"""Few of whom anything can be held out, so that the test does not take long."""
 MEMORY_GB = 1.1
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,7 +63,7 @@ def fill(engine: sa.Engine) -> None:
             "recsys.items",
             ("id", "title", "category", "tags"),
             ("int8", "text", "text", "text[]"),
-            ((i, f"item {i}", f"c{i % 50}", [f"t{i % 700}", f"s{i % 1100}"]) for i in range(1, ITEMS + 1)),
+            ((i, f"item {i}", f"c{i % 50}", [f"t{i % 70}", f"s{i % 110}"]) for i in range(1, ITEMS + 1)),
         )
         driver.execute("create temporary table vectors (id bigint, embedding vector(384))")
         copy_rows(driver, "vectors", ("id", "embedding"), ("int8", "vector"), unit_vectors(random))
@@ -71,8 +73,9 @@ def fill(engine: sa.Engine) -> None:
             " (select id from recsys.models where purpose = 'embedding' and is_active) m where v.id = i.id"
         )
         copy_rows(driver, "recsys.users", ("id",), ("int8",), ((user,) for user in range(1, USERS + 1)))
-        region = random.integers(0, ITEMS, USERS)[:, None]
-        liked = (region + random.geometric(0.002, (USERS, EACH))) % ITEMS + 1
+        region = random.integers(0, ITEMS, BUSY_USERS)[:, None]
+        liked = (region + random.geometric(0.001, (BUSY_USERS, EACH))) % ITEMS + 1
+        of_users = [*liked.tolist(), *random.integers(1, ITEMS + 1, (USERS - BUSY_USERS, 1)).tolist()]
         copy_rows(
             driver,
             "recsys.interactions",
@@ -80,7 +83,7 @@ def fill(engine: sa.Engine) -> None:
             ("int8", "int8", "text", "timestamptz"),
             (
                 (user, item, "like", START + timedelta(minutes=step))
-                for user, items in enumerate(liked.tolist(), start=1)
+                for user, items in enumerate(of_users, start=1)
                 for step, item in enumerate(items)
             ),
         )
