@@ -70,7 +70,8 @@ begin
                 factors := format(
                     'left join recsys.item_factors f on f.item_id = item.id and f.model_id = %s', model.id);
                 nearest := format(
-                    'select s.item_id from recsys_api._nearest_factors($2, least(1000, greatest(100, 5 * $8)), $1, %s) s',
+                    'select s.item_id from recsys_api._nearest_factors(
+                        $2, least(1000, greatest(50, 3 * $8)), 5 + $8, $1, %s) s',
                     model.id);
             end if;
         else

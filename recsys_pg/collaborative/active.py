@@ -61,13 +61,11 @@ def read_active(
         return None
     served = ServedFactors.of_rows(np.concatenate(parts), np.concatenate(ids), len(item_ids))
     residuals = _read_residuals(connection, model_id, item_ids, len(decays))
-    targets = served.targets.astype(np.float32)
-    targets[:, -1] = 0
     scales = tuple(
         TimeScale(decay, history.astype(np.float32), residual)
         for decay, history, residual in zip(decays, served.histories, residuals, strict=True)
     )
-    return ActiveModel(model_id, Factors(targets, scales), until)
+    return ActiveModel(model_id, Factors(served.targets.astype(np.float32), scales), until)
 
 
 def _read_residuals(

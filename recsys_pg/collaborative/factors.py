@@ -69,7 +69,7 @@ def factorize(
     operators: Sequence[tuple[float, Operator]],
     histories: Histories,
     *,
-    dimensions: int = 383,
+    dimensions: int = 384,
     neighbors: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,

@@ -16,46 +16,37 @@ Halves: TypeAlias = npt.NDArray[np.float16]
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _BATCH = 1000
-_LONGEST_MAPPED = 0.999
 _LARGEST_HALF = 60_000
 
 
 @dataclass(frozen=True)
 class ServedFactors:
-    """What recsys.item_factors holds: targets (n_items, 384) of unit length, a history of that shape a scale.
+    """What recsys.item_factors holds: targets (n_items, 384), a history of that shape a scale.
 
-    The inner product of the sum of history vectors with a target is the score. Lengths differ between learned
-    targets, and an index of cosine distances must not turn them into directions alone: all are divided by the
-    largest length, with which histories are multiplied, and a last component, 0 in histories, makes up what
-    they lack to 1. So the order by cosine is the order by inner product (Bachrach et al., Speeding Up the
-    Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    The inner product of the sum of history vectors with a target is the score. Targets are divided by the
+    length of the longest, with which histories are multiplied, so that half precision suffices for all.
     """
 
     targets: Halves
     histories: tuple[Halves, ...]
 
     def parts(self) -> Floats:
-        """(n_items, 384 · (1 + scales)): targets less the last component, then histories; see `of_parts`."""
-        targets = self.targets.astype(np.float32)
-        targets[:, -1] = 0
-        return np.hstack([targets, *(history.astype(np.float32) for history in self.histories)])
+        """(n_items, 384 · (1 + scales)): targets, then histories; see `of_parts`."""
+        return np.hstack([part.astype(np.float32) for part in (self.targets, *self.histories)])
 
     @classmethod
     def of_parts(cls, parts: Floats) -> "ServedFactors":
         """The served form of what content predicts, as recsys_api._mapped_factors makes it."""
         target, *histories = np.split(parts, parts.shape[1] // DIMENSIONS, axis=1)
         length = np.linalg.norm(target, axis=1, keepdims=True)
-        target = target * np.minimum(1, _LONGEST_MAPPED / np.maximum(length, 1e-9))
-        target[:, -1] = np.sqrt(1 - np.minimum(length[:, 0], _LONGEST_MAPPED) ** 2)
+        target = target / np.maximum(1, length)
         return cls(target.astype(np.float16), tuple(map(_halves, histories)))
 
     @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
-        """The served form of factors of at most 383 dimensions."""
+        """The served form of factors of at most 384 dimensions."""
         longest = float(np.linalg.norm(factors.targets, axis=1).max()) or 1.0
-        shortened = factors.targets / np.float32(longest)
-        missing = np.sqrt(np.maximum(0, 1 - (shortened**2).sum(axis=1, keepdims=True)))
-        targets = np.hstack([_padded(shortened, DIMENSIONS - 1), missing])
+        targets = _padded(factors.targets / np.float32(longest), DIMENSIONS)
         histories = tuple(
             _halves(_padded(scale.history * np.float32(longest), DIMENSIONS)) for scale in factors.scales
         )
