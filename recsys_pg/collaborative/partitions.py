@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
+from recsys_pg.db import vector_schema
+
 Connection: TypeAlias = psycopg.Connection[Any]
 
 PARENTS = {"item_factors": "model_id, item_id", "item_residuals": "model_id, item_id, scale"}
@@ -60,7 +62,7 @@ def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> N
         connection.execute(
             sql.SQL(
                 "create index on {} using hnsw (target {}.halfvec_ip_ops) with (ef_construction = 200)"
-            ).format(partition("item_factors", model_id), _vector_schema(connection))
+            ).format(partition("item_factors", model_id), sql.SQL(vector_schema(connection)))
         )
     for parent in PARENTS:
         connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
@@ -124,12 +126,3 @@ def _patiently(connection: Connection, *statements: sql.SQL | sql.Composed) -> N
             if time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_SECONDS)
-
-
-def _vector_schema(connection: Connection) -> sql.Identifier:
-    row = connection.execute(
-        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
-        " where e.extname = 'vector'"
-    ).fetchone()
-    assert row is not None  # noqa: S101
-    return sql.Identifier(row[0])
