@@ -20,7 +20,7 @@ begin
         from (values
             (1, 'diversity', controls.diversity, '0 ranks by score alone, 1 by difference alone.'),
             (2, 'popularity_damping', controls.popularity_damping, '0 damps nothing, 1 divides scores by popularity.'),
-            (3, 'rotation', controls.rotation, '0 changes nothing, 1 sends what was just shown to the end.'),
+            (3, 'rotation', controls.rotation, '0 changes nothing, 1 sends what was just shown behind all else that has a score.'),
             (4, 'new_item_share', controls.new_item_share, '0.1 gives every tenth place to an item that few know yet.')
         ) c (place, name, share, meaning)
         where c.share not between 0 and 1 order by c.place limit 1;

@@ -6,7 +6,8 @@
 --                     adjusted score scaled to 0 … 1 and similarity that of _likeness
 --   new_item_share    so many of the places are first offered to items that few know yet
 --   max_per_category  rows of one category; pins count and stand whatever the number
--- Of equal scores, as those listed by popularity are, the order is that of popularity, boosted and rotated alike.
+-- Of equal scores, as those listed by popularity are, the order is that of popularity, boosted and rotated alike. These
+-- stay behind what has a score, however far that sank.
 -- Result: places of the candidates in their arrays, their adjusted scores, and what put each where it is.
 create or replace function recsys_api._rerank(
     item_ids bigint[], scores double precision[], n integer, controls recsys_api._controls, user_id bigint,
@@ -97,7 +98,7 @@ begin
             if best is null then
                 select c.position into best
                 from unnest(relevance, pinned_to) with ordinality c (relevance, pinned_to, position)
-                where c.relevance is not null order by c.pinned_to limit 1;
+                where c.relevance is not null and c.pinned_to is not null order by c.pinned_to limit 1;
             end if;
             exit when best is null;
         end if;
