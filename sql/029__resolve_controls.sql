@@ -43,14 +43,12 @@ begin
             select array_agg(row(p.item_id, p.place)::recsys_api.pin order by p.place)
             from recsys.scenario_pins p where p.scenario = stored.name);
     end if;
-    given.method := coalesce(given.method, 'hybrid');
-    given.exclude_seen := coalesce(given.exclude_seen, true);
-    given.diversity := coalesce(given.diversity, 0);
-    given.popularity_damping := coalesce(given.popularity_damping, 0);
-    given.rotation := coalesce(given.rotation, 0);
-    given.rotation_half_life := coalesce(given.rotation_half_life, interval '1 day');
-    given.new_item_share := coalesce(given.new_item_share, 0);
-    given.shown_item_ids := case when given.shown_item_ids is null then '{}'::bigint[]
-        else array(select distinct s.id from unnest(given.shown_item_ids) s (id) where s.id is not null) end;
-    return given;
+    if given.shown_item_ids is not null then
+        given.shown_item_ids := array(select distinct s.id from unnest(given.shown_item_ids) s (id) where s.id is not null);
+    end if;
+    return row(given.filter, coalesce(given.method, 'hybrid'), coalesce(given.exclude_seen, true),
+        coalesce(given.diversity, 0), given.max_per_category, coalesce(given.popularity_damping, 0),
+        coalesce(given.rotation, 0), coalesce(given.rotation_half_life, interval '1 day'),
+        coalesce(given.new_item_share, 0), given.boosts, given.pins,
+        coalesce(given.shown_item_ids, '{}'))::recsys_api._controls;
 end $$;

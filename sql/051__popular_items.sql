@@ -9,11 +9,20 @@ set search_path from current
 set jit = off
 as $$
 declare
-    conditions text := concat(recsys_api._filter_conditions(filter),
-        case when not more is null then recsys_api._filter_conditions(more, 2) end,
-        case when full_categories is not null then ' and (item.category is null or item.category <> all ($3))' end);
+    conditions text := recsys_api._filter_conditions(filter);
+    rule       recsys_api.filter;
     found_rows integer;
 begin
+    if more is distinct from null then
+        -- but for its rule, the text holds nothing of the filter's
+        rule.rule := more.rule;
+        more.rule := null;
+        conditions := conditions || replace(recsys_api._filter_conditions(more), '($1)', '($2)')
+            || recsys_api._filter_conditions(rule);
+    end if;
+    if full_categories is not null then
+        conditions := conditions || ' and (item.category is null or item.category <> all ($3))';
+    end if;
     return query execute format(
         'select p.item_id, p.log2_weight
          from recsys.item_popularity p join recsys.items item on item.id = p.item_id
