@@ -9,10 +9,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-import bench-methods bench-quality bench-recommend bench-search clean
+.PHONY: help demo test check lint format docs bench-diversity bench-import bench-methods bench-quality bench-recommend bench-search clean
 
 help:  ## list the targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## recommend films from MovieLens 100k, on an embedded PostgreSQL or RECSYS_PG_DATABASE_URL
 	@$(BIN)/recsys-pg demo
@@ -37,6 +37,9 @@ format: $(INSTALLED)  ## fix what ruff can fix, and format
 
 docs: $(INSTALLED)  ## write docs/sql-api.md anew from the functions' comments
 	@$(BIN)/python docs/generate_sql_api.py
+
+bench-diversity: $(INSTALLED)  ## what diversity, damping, exploration and limits cost and bring on MovieLens 100k
+	@$(BIN)/python benchmarks/diversity.py
 
 bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare binary COPY
 	@$(BIN)/python benchmarks/import_speed.py

@@ -24,6 +24,7 @@ _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS011": errors.InvalidVectorError,
     "RS012": errors.EventConflictError,
     "RS013": errors.RuleError,
+    "RS014": errors.UnknownScenarioError,
 }
 
 _UNREACHABLE = ("08", "28", "3D", "57P")  # connection, log-in, database name, shutdown or start-up
