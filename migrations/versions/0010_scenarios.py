@@ -122,8 +122,25 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # what has the types in its signature goes before them, and they before the filter that they hold
     op.execute(
         """
+        do $$
+        declare
+            object record;
+        begin
+            for object in
+                select o.kind, o.identity from recsys.api_objects o
+                join unnest(array['_recommend', '_rerank', '_further_candidates', '_adjustments', '_resolve_controls',
+                    '_check_controls', '_check_boosts', '_check_pins', 'define_scenario', 'item_boost', 'item_pin',
+                    '_controls', 'boost', 'pin']) with ordinality n (name, position)
+                    on o.name = 'recsys_api.' || n.name
+                order by n.position
+            loop
+                execute format('drop %s if exists %s', object.kind, object.identity);
+                delete from recsys.api_objects o where o.kind = object.kind and o.identity = object.identity;
+            end loop;
+        end $$;
         delete from recsys.settings where key in ('new_items.interactions', 'impressions.length');
         drop index recsys.items_created_at_idx;
         drop table recsys.impressions, recsys.scenario_pins, recsys.scenario_boosts, recsys.scenarios;

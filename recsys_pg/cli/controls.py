@@ -69,8 +69,19 @@ class ControlOptions:
     ] = None
 
     def half_life(self) -> timedelta | None:
-        """The half-life of rotation."""
-        return None if self.rotation_half_life is None else timedelta(hours=self.rotation_half_life)
+        """The half-life of rotation.
+
+        Raises:
+            BadParameter: it is no length of time.
+        """
+        if self.rotation_half_life is None:
+            return None
+        try:
+            return timedelta(hours=self.rotation_half_life)
+        except (ValueError, OverflowError) as error:
+            raise typer.BadParameter(
+                f"{self.rotation_half_life} hours are no length of time.", param_hint="'--rotation-half-life'"
+            ) from error
 
     def shown_item_ids(self, items: "ItemRepository", *, external: bool) -> list[int]:
         """The ids of what the pages before showed.

@@ -57,9 +57,15 @@ def read(path: Path) -> Scenario:
     tables = {name: content.pop(name) for name in _TABLES if name in content}
     controls = _checked(content, _CONTROLS, str(path))
     hours = controls.pop(_HALF_LIFE, None)
+    try:
+        half_life = None if hours is None else timedelta(hours=hours)
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgumentError(
+            f"{_HALF_LIFE} of {path} is {hours}, no length of time.", "24 is a day."
+        ) from error
     return Scenario(
         **controls,
-        rotation_half_life=None if hours is None else timedelta(hours=hours),
+        rotation_half_life=half_life,
         filter=_filter(tables["filter"], f"filter of {path}") if "filter" in tables else None,
         boosts=tuple(
             _boost(each, f"boost {number} of {path}") for number, each in _entries(tables, "boosts", path)

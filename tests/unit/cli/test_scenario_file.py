@@ -48,6 +48,8 @@ def test_a_summary_is_one_line() -> None:
         ("diversity = 'much'", "diversity of .* is 'much'"),
         ("max_per_category = true", "max_per_category of .* is True"),
         ("max_per_category = 1.5", "max_per_category of .* is 1.5"),
+        ("rotation_half_life_hours = nan", "rotation_half_life_hours of .* is nan, no length of time"),
+        ("rotation_half_life_hours = 1e300", "is 1e.300, no length of time"),
         ("filter = 3", "filter of .* is no table"),
         ("[filter]\ncolor = 'red'", "filter of .* has no 'color'"),
         ("boosts = 3", "boosts of .* is no list"),
