@@ -8,7 +8,7 @@ overviews of TMDB.
 
     python benchmarks/new_users.py [--data DIR]
 
-The data is not part of the project. Exit code 1: the hybrid is not shown to be ahead of popular or of content.
+The data is not part of the project. Exit code 1: hybrid is not shown to be ahead of popular or of content.
 """
 
 import argparse
