@@ -5,7 +5,7 @@ from the rest; then `recommend_for_user` ranks these films alone for every user 
 filter on their ids). Films have a title, a plot, genres as category and tags, director and actors as
 attributes. Recall@20 and NDCG@20, means over the users and the seeds. Nothing is tuned on the removed films.
 
-    python benchmarks/cold.py [--seeds 5] [--with-year] [--data DIR]
+    python benchmarks/cold.py [--seeds 5] [--users N] [--with-year] [--data DIR]
 
 The data is not part of the project. Exit code 1: the mean over the seeds is below the bar.
 """
@@ -112,7 +112,7 @@ def lists(engine: sa.Engine, users: Sequence[int], new: Sequence[int], method: s
     return found
 
 
-def run(data: Path, seed: int, *, with_year: bool) -> dict[str, Any]:
+def run(data: Path, seed: int, most_users: int | None, *, with_year: bool) -> dict[str, Any]:
     films = parquet.read_table(data / "ml-1m" / "movies.parquet").to_pylist()
     pairs = parquet.read_table(data / "ml-1m" / "pairs.parquet")
     users, items = pairs["user_id"].to_numpy(), pairs["item_id"].to_numpy()
@@ -132,6 +132,10 @@ def run(data: Path, seed: int, *, with_year: bool) -> dict[str, Any]:
     for user, item in zip(users[is_new].tolist(), items[is_new].tolist(), strict=True):
         if user in known:
             wanted[user].add(item)
+    asked = np.array(sorted(wanted))
+    if most_users is not None and len(asked) > most_users:
+        asked = np.sort(np.random.default_rng(seed).choice(asked, most_users, replace=False))
+        wanted = {user: wanted[user] for user in asked.tolist()}
     with scratch_database() as engine:
         schema.migrate(engine)
         load(engine, films, with_year=with_year)
@@ -142,7 +146,7 @@ def run(data: Path, seed: int, *, with_year: bool) -> dict[str, Any]:
         rows: dict[str, dict[str, float]] = {}
         for method in METHODS:
             started = time.perf_counter()
-            found = lists(engine, sorted(wanted), new.tolist(), method)
+            found = lists(engine, asked.tolist(), new.tolist(), method)
             rows[method] = {
                 "recall": fmean(recall(found[user], of_user, K) for user, of_user in wanted.items()),
                 "ndcg": fmean(ndcg(found[user], of_user, K) for user, of_user in wanted.items()),
@@ -162,6 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder with the folder ml-1m")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="0 to N − 1")
+    parser.add_argument("--users", type=int, metavar="N", help="asked at most, drawn; all if left out")
     parser.add_argument("--with-year", action="store_true", help="the year of a film as an attribute too")
     options = parser.parse_args()
     if not (options.data / "ml-1m" / "movies.parquet").exists():
@@ -169,7 +174,7 @@ def main() -> int:
         return 2
     rows = []
     for seed in range(options.seeds):
-        rows.append(run(options.data, seed, with_year=options.with_year))
+        rows.append(run(options.data, seed, options.users, with_year=options.with_year))
         shown = "  ".join(
             f"{method} {values['recall']:.4f} / {values['ndcg']:.4f}"
             for method, values in rows[-1]["methods"].items()

@@ -187,4 +187,4 @@ def _agreement(found: Floats, wanted: Floats) -> float:
     marks = np.zeros((2, *wanted.shape), dtype=bool)
     for mark, places in zip(marks, both, strict=True):
         np.put_along_axis(mark, places, True, axis=1)
-    return int((marks[0] & marks[1]).sum()) / (first * len(wanted))
+    return float((marks[0] & marks[1]).mean()) * n_items / first
