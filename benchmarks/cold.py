@@ -26,6 +26,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from cached_embedder import CachedEmbedder
 from methods import scratch_database, show
+from psycopg.types.json import Jsonb
 from pyarrow import parquet
 from quality import CONNECTIONS, DATA, START
 from server import RESULTS
@@ -64,7 +65,7 @@ def load(engine: sa.Engine, films: Sequence[Film], *, with_year: bool) -> None:
                     film["plot"],
                     next(iter(labels(film["genres"])), None),
                     labels(film["genres"]),
-                    json.dumps(attributes(film, with_year=with_year)),
+                    Jsonb(attributes(film, with_year=with_year)),
                 )
                 for film in films
             ),

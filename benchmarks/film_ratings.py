@@ -2,13 +2,13 @@
 
 import csv
 import gzip
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from psycopg.types.json import Jsonb
 from pyarrow import parquet
 
 from recsys_pg.repositories import copy_rows
@@ -58,7 +58,7 @@ def load_films(engine: sa.Engine, data: Path) -> None:
                 of_tmdb.get("overview"),
                 next(iter(genres), None),
                 genres,
-                json.dumps({"language": language} if language else {}),
+                Jsonb({"language": language} if language else {}),
             )
         )
     with engine.connect() as connection, connection.begin():
