@@ -179,7 +179,7 @@ def _solutions(features: Joined, rotated: Floats) -> Iterator[tuple[int, Floats]
 
 def _agreement(found: Floats, wanted: Floats) -> float:
     """The share of each query's first items by wanted, twenty or a fifth of all, that are first by found."""
-    n_items = wanted.shape[1]
+    n_items = int(wanted.shape[1])
     first = min(_LENGTH, n_items // 5)
     if not len(wanted) or not first:
         return 0.0
