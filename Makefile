@@ -9,7 +9,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-diversity bench-import bench-methods bench-quality bench-recommend bench-search clean
+.PHONY: help demo test check lint format docs bench-by-time bench-cold bench-diversity bench-import bench-methods \
+  bench-new-users bench-quality bench-recommend bench-search clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,12 @@ format: $(INSTALLED)  ## fix what ruff can fix, and format
 docs: $(INSTALLED)  ## write docs/sql-api.md anew from the functions' comments
 	@$(BIN)/python docs/generate_sql_api.py
 
+bench-by-time: $(INSTALLED)  ## the hybrid against every method when the future is foretold; needs the files
+	@$(BIN)/python benchmarks/by_time.py
+
+bench-cold: $(INSTALLED)  ## films that nobody has seen, ranked by SQL on MovieLens 1M, five seeds; needs its files
+	@$(BIN)/python benchmarks/cold.py
+
 bench-diversity: $(INSTALLED)  ## what diversity, damping, exploration and limits cost and bring on MovieLens 100k
 	@$(BIN)/python benchmarks/diversity.py
 
@@ -46,6 +53,9 @@ bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare
 
 bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLens 100k
 	@$(BIN)/python benchmarks/methods.py
+
+bench-new-users: $(INSTALLED)  ## who has done one, two or five things, on MovieLens latest-small; needs its files
+	@$(BIN)/python benchmarks/new_users.py
 
 bench-quality: $(INSTALLED)  ## recommendations on public data sets beside published figures; needs their files
 	@$(BIN)/python benchmarks/quality.py

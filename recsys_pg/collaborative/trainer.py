@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.collaborative.active import ActiveModel, read_active
 from recsys_pg.collaborative.comparison import Comparison
-from recsys_pg.collaborative.content_map import ContentMap, learn_content_map
+from recsys_pg.collaborative.content_map import ContentMap, Part, learn_content_map
 from recsys_pg.collaborative.histories import sampled_histories
 from recsys_pg.collaborative.items import read_embeddings, read_features
 from recsys_pg.collaborative.learner import Algorithm, ItemGraph, learn, what_is_missing
@@ -24,7 +24,6 @@ from recsys_pg.collaborative.model import LearnedModel, learn_model
 from recsys_pg.collaborative.operators.operator import Floats
 from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
-from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.types import Progress
@@ -303,12 +302,13 @@ def _content_map(
         known.decayed(scale.decay) @ history.astype(np.float32)
         for scale, history in zip(model.factors.scales, served.histories, strict=True)
     )
-    factors = served.parts()
-    # an error in a target costs what users ask for; one in a history, what targets differ by
-    of_targets = (np.asarray(queries) ** 2).mean(axis=0)
-    of_histories = (factors[:, :DIMENSIONS] ** 2).mean(axis=0)
-    importance = np.concatenate([of_targets, *len(served.histories) * [of_histories]]).astype(np.float32)
-    content = learn_content_map(factors, importance, material.embeddings, material.features, seed=seed)
+    targets, *histories = np.split(served.parts(), 1 + len(served.histories), axis=1)
+    content = learn_content_map(
+        [Part(targets, np.asarray(queries)), *(Part(history, targets) for history in histories)],
+        material.embeddings,
+        material.features,
+        seed=seed,
+    )
     return content if content.error < 1 else None
 
 
