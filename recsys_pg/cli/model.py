@@ -1,5 +1,6 @@
 """The commands for trained models: model list, show, activate, rollback."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,6 +89,7 @@ def show(context: typer.Context, model_id: Id, as_json: AsJson = False) -> None:
             [
                 Column("term", [term["operator"] for term in found.terms]),
                 Column("decay a step", [f"{term['decay']:g}" for term in found.terms], right=True),
+                Column("share", term_shares(found.terms), right=True),
                 Column("weight", [f"{term['weight']:.3g}" for term in found.terms], right=True),
             ]
         )
@@ -155,4 +157,17 @@ def _number(value: Any) -> str:
 def _sum(found: "TrainedModel") -> str:
     if not found.terms:
         return f"{found.name} graph"
-    return " + ".join(f"{term['weight']:.2g} {term['operator']}" for term in found.terms)
+    shares = term_shares(found.terms)
+    return " + ".join(f"{share} {term['operator']}" for share, term in zip(shares, found.terms, strict=True))
+
+
+def term_shares(terms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each term of a sum counts, in percent of all; models of earlier versions have but weights.
+
+    >>> term_shares([{"weight": 20.0, "share": 0.75}, {"weight": 3.0, "share": -0.25}])
+    ['75 %', '-25 %']
+    """
+    if not all("share" in term for term in terms):
+        return [f"{term['weight']:.2g}" for term in terms]
+    total = sum(abs(term["share"]) for term in terms) or 1.0
+    return [f"{100 * term['share'] / total:.0f} %" for term in terms]

@@ -10,6 +10,15 @@ except ModuleNotFoundError as error:
     ) from error
 
 from recsys_pg.collaborative.learner import Algorithm
+from recsys_pg.collaborative.memory import default_memory_gb
+from recsys_pg.collaborative.plan import TrainingPlan, plan_training
 from recsys_pg.collaborative.trainer import TrainReport, train
 
-__all__ = ["Algorithm", "TrainReport", "train"]
+__all__ = [
+    "Algorithm",
+    "TrainReport",
+    "TrainingPlan",
+    "default_memory_gb",
+    "plan_training",
+    "train",
+]

@@ -1,11 +1,22 @@
 """Which operators are tried on a catalogue: all that fit its size and the memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from recsys_pg.collaborative.factors import MOST_NEIGHBORS
 from recsys_pg.collaborative.log import InteractionLog
+from recsys_pg.collaborative.memory import (
+    base_gb,
+    compared_gb,
+    factors_gb,
+    least_gb,
+    least_served_gb,
+    mapped_fitting,
+    residuals_fitting,
+)
+from recsys_pg.collaborative.mixture import BYTES_COMPARED
 from recsys_pg.collaborative.operators.content import content
 from recsys_pg.collaborative.operators.cooccurrence import cooccurrence
 from recsys_pg.collaborative.operators.ease import ease
@@ -14,8 +25,9 @@ from recsys_pg.collaborative.operators.ials import ials
 from recsys_pg.collaborative.operators.lowpass import DIMENSIONS as LOWPASS_DIMENSIONS
 from recsys_pg.collaborative.operators.lowpass import lowpass
 from recsys_pg.collaborative.operators.next_item import next_item_ridge, transitions
-from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.operators.operator import Floats, Halves, Operator
 from recsys_pg.collaborative.operators.repeat import repeat
+from recsys_pg.collaborative.size import Size
 from recsys_pg.types import Progress
 
 DENSE_ITEMS = 20_000
@@ -33,14 +45,9 @@ class Material:
     """What operators are learned from; embeddings is (n_items, dimensions), NaN in rows without, or None."""
 
     log: InteractionLog
-    embeddings: Floats | None
+    embeddings: Floats | Halves | None
     seed: int
     progress: Progress
-
-    @property
-    def has_content(self) -> bool:
-        """Whether any item is embedded."""
-        return self.embeddings is not None and bool(np.isfinite(self.embeddings).all(axis=1).any())
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,13 @@ class Memory:
     user: float = 0
     like: float = 0
 
-    def gb(self, log: InteractionLog) -> float:
-        """For the given interactions, in GB of 10⁹ bytes."""
-        users, items = log.likes.shape
+    def gb(self, size: Size) -> float:
+        """For what is learned from, in GB of 10⁹ bytes."""
         return 1e-9 * (
-            self.pair * items**2 + self.item * items + self.user * users + self.like * log.likes.nnz
+            self.pair * size.items**2
+            + self.item * size.items
+            + self.user * size.users
+            + self.like * size.likes
         )
 
 
@@ -64,7 +73,7 @@ class Memory:
 class Candidate:
     """A way to learn an operator.
 
-    kept is the memory of the operator, working what learning it takes besides. misfit says of some material
+    kept is the memory of the operator, working what learning it takes besides. misfit says of some size
     why the operator is not tried on it, or nothing.
     """
 
@@ -72,20 +81,19 @@ class Candidate:
     learn: Callable[[Material], Operator]
     kept: Memory
     working: Memory
-    misfit: Callable[[Material], str] | None = None
+    misfit: Callable[[Size], str] | None = None
 
 
-def _unordered(material: Material) -> str:
-    return "" if material.log.is_ordered else "the times do not tell what came after what"
+def _unordered(size: Size) -> str:
+    return "" if size.is_ordered else "the times do not tell what came after what"
 
 
-def _many_items(material: Material) -> str:
-    items = len(material.log.item_ids)
-    return f"{items:,} items are more than {DENSE_ITEMS:,}" if items > DENSE_ITEMS else ""
+def _many_items(size: Size) -> str:
+    return f"{size.items:,} items are more than {DENSE_ITEMS:,}" if size.items > DENSE_ITEMS else ""
 
 
-def _many_rows(material: Material) -> str:
-    rows = len(material.log.item_ids) + len(material.log.user_ids)
+def _many_rows(size: Size) -> str:
+    rows = size.items + size.users
     return f"{rows:,} users and items are more than {FACTORIZED_ROWS:,}" if rows > FACTORIZED_ROWS else ""
 
 
@@ -95,7 +103,7 @@ def _next_item(decay: float) -> Candidate:
         lambda m: next_item_ridge(m.log.sequences, len(m.log.item_ids), decay=decay),
         Memory(pair=4),
         Memory(pair=24),
-        lambda m: _unordered(m) or _many_items(m),
+        lambda size: _unordered(size) or _many_items(size),
     )
 
 
@@ -108,9 +116,9 @@ CANDIDATES: Sequence[Candidate] = (
     ),
     Candidate(
         "lowpass",
-        lambda m: lowpass(m.log.likes, seed=m.seed),
-        Memory(item=8 * LOWPASS_DIMENSIONS),
-        Memory(item=13 * LOWPASS_DIMENSIONS, user=13 * LOWPASS_DIMENSIONS, like=20),
+        lambda m: lowpass(m.log.likes, seed=m.seed, progress=m.progress),
+        Memory(item=4 * LOWPASS_DIMENSIONS + 4),
+        Memory(item=6 * LOWPASS_DIMENSIONS, user=6 * LOWPASS_DIMENSIONS, like=20),
     ),
     Candidate(
         "ease",
@@ -131,17 +139,17 @@ CANDIDATES: Sequence[Candidate] = (
     _next_item(0.6),
     Candidate(
         "transitions",
-        lambda m: transitions(m.log.sequences, len(m.log.item_ids), neighbors=NEIGHBORS),
+        lambda m: transitions(m.log.sequences, len(m.log.item_ids), neighbors=NEIGHBORS, progress=m.progress),
         Memory(item=8 * NEIGHBORS),
-        Memory(like=250),
-        lambda m: _unordered(m) or ("" if _many_items(m) else "next_item fits"),
+        Memory(item=8 * NEIGHBORS, like=40),
+        lambda size: _unordered(size) or ("" if _many_items(size) else "next_item fits"),
     ),
     Candidate(
         "content",
         lambda m: content(m.embeddings) if m.embeddings is not None else Operator(),
         Memory(item=4 * 384),
         Memory(),
-        lambda m: "" if m.has_content else "no item is embedded",
+        lambda size: "" if size.embedded else "no item is embedded",
     ),
 )
 
@@ -149,24 +157,52 @@ REPEAT = Candidate("repeat", lambda m: repeat(len(m.log.item_ids)), Memory(item=
 """Not for the choice of what is new to somebody; see recsys_pg.collaborative.repeats."""
 
 
-def fitting(material: Material, memory_gb: float) -> tuple[list[Candidate], dict[str, str]]:
-    """The candidates to learn, and why each of the others is left out.
+@dataclass(frozen=True)
+class Selection:
+    """Which candidates are learned.
+
+    left_out says of each of the others why. kept_gb is what the operators take together, peak_gb the most
+    that is taken at any moment, neighbors how many entries a row of the residuals may have, mapped from how
+    many items the content map is learned.
+    """
+
+    chosen: Sequence[Candidate]
+    left_out: Mapping[str, str]
+    kept_gb: float
+    peak_gb: float
+    neighbors: int
+    mapped: int
+
+
+def fitting(size: Size, memory_gb: float, *, neighbors: int = 100) -> Selection:
+    """The candidates to learn, so that all of training stays within memory_gb.
 
     Those that come first in `CANDIDATES` get the memory first: all operators are kept until they were
-    compared, and what learning one takes is given back.
+    compared, and those of the sum until it is cut down to factors; what learning one takes is given back.
+
+    Args:
+        size: of what is learned from.
+        memory_gb: what training may take, in GB.
+        neighbors: of the item graph that is learned besides.
     """
     chosen: list[Candidate] = []
     left_out: dict[str, str] = {}
-    kept = 0.0
+    base, afterwards = base_gb(size), factors_gb(size)
+    kept, peak = 0.0, least_gb(size, neighbors)
     for candidate in CANDIDATES:
-        reason = candidate.misfit(material) if candidate.misfit else ""
-        size = candidate.kept.gb(material.log)
-        needed = kept + size + candidate.working.gb(material.log)
+        reason = candidate.misfit(size) if candidate.misfit else ""
+        own = candidate.kept.gb(size)
+        scored = 1e-9 * BYTES_COMPARED * (len(chosen) + 1) * size.items
+        most = max(candidate.working.gb(size), afterwards, min(compared_gb(memory_gb), scored))
+        needed = base + max(kept + own + most, least_served_gb(size))
         if not reason and needed > memory_gb:
             reason = f"it would take {needed:.3g} GB, and memory_gb is {memory_gb:g}"
         if reason:
             left_out[candidate.name] = reason
         else:
             chosen.append(candidate)
-            kept += size
-    return chosen, left_out
+            kept += own
+            peak = max(peak, needed)
+    residuals = residuals_fitting(size, memory_gb - base, kept)
+    mapped = mapped_fitting(size, memory_gb - base, min(residuals, MOST_NEIGHBORS))
+    return Selection(chosen, left_out, kept, peak, residuals, mapped)

@@ -14,6 +14,8 @@ LEAST_USERS = 50
 """Users below which a difference of two models says nothing."""
 
 _ROWS = 64
+_ENTRIES = 25_000_000
+"""Scores of all items that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ def compare(
     return Comparison(len(new), float(new.mean()), float(active.mean()), difference.low, difference.high)
 
 
+def users_at_once(n_items: int, most: int = 100) -> int:
+    """Of how many users all items are scored together, so that it takes 100 MB an array at most."""
+    return max(1, min(most, _ENTRIES // n_items))
+
+
 def ndcg_of_users(
     scores: Floats, seen: csr_array[np.float32], targets: csr_array[np.float32]
 ) -> npt.NDArray[np.float64]:
@@ -55,6 +62,7 @@ def ndcg_of_users(
     the mean of their places.
     """
     rows, columns = targets.nonzero()
+    at_once = users_at_once(scores.shape[1], _ROWS)
     opened = scores.copy()
     opened[seen.nonzero()] = -np.inf
     of_targets = opened[rows, columns][:, None]
@@ -62,8 +70,8 @@ def ndcg_of_users(
         [
             (part > value).sum(axis=1) + ((part == value).sum(axis=1) - 1) / 2
             for part, value in (
-                (opened[rows[start : start + _ROWS]], of_targets[start : start + _ROWS])
-                for start in range(0, len(rows), _ROWS)
+                (opened[rows[start : start + at_once]], of_targets[start : start + at_once])
+                for start in range(0, len(rows), at_once)
             )
         ]
     )

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 _HEADER_BYTES = 19
-_BATCH = 200_000_000
-"""Bytes that are put together at most."""
+_BATCH = 20_000_000
+"""Bytes that are put together at most; while they wait, each row takes some 30 bytes more."""
 
 
 def copied_rows(
@@ -38,7 +38,7 @@ def copied_rows(
 
 
 def known_places(
-    ids: npt.NDArray[np.int64], item_ids: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.signedinteger[Any]], item_ids: npt.NDArray[np.signedinteger[Any]]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
     """Which of the ids are among item_ids, and the positions of these; item_ids is ascending, not empty."""
     place = np.minimum(np.searchsorted(item_ids, ids), len(item_ids) - 1)

@@ -1,24 +1,31 @@
 """From a sum of operators to vectors that a database can search, and a graph of what they cannot hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.graph import strongest, strongest_sparse
+from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
 from recsys_pg.collaborative.histories import Histories
-from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
+from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
 
 DENSE_ITEMS = 50_000
 """Items up to which all entries of the residual are looked at, whose number is their square."""
 
+MOST_NEIGHBORS = 200
+"""Entries of a row of the residual."""
+
+LARGEST_HALF = 60_000.0
+"""A little below what half precision holds: no vector in PostgreSQL may hold its infinity."""
+
 _BLOCK = 1024
 _ENTRIES = 50_000_000
 _ENTRIES_A_HISTORY = 5000
-_FEWEST_NEIGHBORS, _MOST_NEIGHBORS = 20, 200
+_FEWEST_NEIGHBORS = 20
+_COLUMNS = 100_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class TimeScale:
     """
 
     decay: float
-    history: Floats
+    history: Floats | Halves
     residual: Sparse
 
 
@@ -38,43 +45,55 @@ class TimeScale:
 class Factors:
     """A model as it is served: score = Σ histories(decay) · (history · targetsᵀ + residual) over its scales.
 
-    targets is (n_items, dimensions).
+    targets is (n_items, dimensions). In a large catalogue the histories are in half precision.
     """
 
     targets: Floats
     scales: tuple[TimeScale, ...]
 
-    def scaled(self, factor: float) -> "Factors":
-        """The factors of which all scores are so many times as large."""
-        return Factors(
-            self.targets,
-            tuple(
-                TimeScale(
-                    scale.decay, scale.history * np.float32(factor), scale.residual * np.float32(factor)
-                )
-                for scale in self.scales
-            ),
-        )
+    def scale_scores(self, factor: float) -> None:
+        """Make all scores so many times as large, in place: what is copied may not fit the memory."""
+        for scale in self.scales:
+            scale.residual.data *= np.float32(factor)
+            for start in range(0, len(scale.history), _BLOCK):
+                part = scale.history[start : start + _BLOCK]
+                part[:] = np.clip(part.astype(np.float32) * np.float32(factor), *_limits(part))
 
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
+        queries = sum(queries_of(histories.decayed(scale.decay), scale.history) for scale in self.scales)
+        total += queries @ self.targets.T
         for scale in self.scales:
-            decayed = histories.decayed(scale.decay)
-            total += (decayed @ scale.history) @ self.targets.T + (decayed @ scale.residual).toarray()
+            total += (histories.decayed(scale.decay) @ scale.residual).toarray()
         return total
 
 
+def queries_of(decayed: Sparse, history: Floats | Halves) -> Floats:
+    """decayed · history, (n_users, dimensions), converting only the rows of history that occur in it."""
+    items, columns = np.unique(decayed.indices, return_inverse=True)
+    total: Floats = np.zeros((decayed.shape[0], history.shape[1]), np.float32)
+    used = csr_array((decayed.data, columns, decayed.indptr), shape=(decayed.shape[0], len(items)))
+    if len(items) <= _COLUMNS:
+        return total if not len(items) else total + used @ history[items].astype(np.float32)
+    by_item = used.tocsc()
+    for start in range(0, len(items), _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        total += by_item[:, part] @ history[items[part]].astype(np.float32)
+    return total
+
+
 def factorize(
-    operators: Sequence[tuple[float, Operator]],
+    operators: Sequence[tuple[float, OperatorSum]],
     histories: Histories,
     *,
     dimensions: int = 384,
     neighbors: int | None = None,
+    most_neighbors: int = MOST_NEIGHBORS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Factors:
-    """The factors that come nearest to a sum of operators.
+    """The factors that come nearest to a sum of operators, up to one factor of all scores.
 
     The targets are the leading right singular vectors of the scores of the given histories, so that they hold
     what differs most between users; each operator is projected on them. Of what remains, the entries of
@@ -86,77 +105,109 @@ def factorize(
         dimensions: of the vectors, cut to what there are.
         neighbors: entries of a row of the residual; None is 20 to 200, the more the fewer items of a history
             count at the decay, so that adding them up costs about the same, 5,000 entries.
+        most_neighbors: where the memory allows for no more, at least 20.
         seed: of the randomized decomposition.
         progress: called in each step.
     """
     parts = [(histories.decayed(decay), operator) for decay, operator in operators]
 
     def times(vectors: Floats) -> Floats:
-        total: Floats = sum(
-            (decayed @ operator.times(vectors) for decayed, operator in parts),
-            start=np.zeros((histories.n_users, vectors.shape[1]), np.float32),
-        )
+        total: Floats = np.zeros((histories.n_users, vectors.shape[1]), np.float32)
+        for decayed, operator in parts:
+            total += decayed @ operator.times(vectors)
         return total
 
     def transposed_times(vectors: Floats) -> Floats:
-        total: Floats = sum(
-            (operator.transposed_times(decayed.T @ vectors) for decayed, operator in parts),
-            start=np.zeros((histories.n_items, vectors.shape[1]), np.float32),
-        )
+        total: Floats = np.zeros((histories.n_items, vectors.shape[1]), np.float32)
+        for decayed, operator in parts:
+            total += operator.transposed_times(decayed.T @ vectors)
         return total
 
-    if progress:
-        progress("factorize", 0, None)
+    def report(phase: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(phase, done, total) if progress else None
+
     dimensions = min(dimensions, histories.n_items, histories.n_users)
-    targets = right_singular_vectors(times, transposed_times, histories.n_items, dimensions, seed=seed)
+    targets = right_singular_vectors(
+        times, transposed_times, histories.n_items, dimensions, seed=seed, progress=report("factorize")
+    )
     typical = len(histories.users) / max(1, histories.n_users)
+    halved = histories.n_items > DENSE_ITEMS
+    unit = _half_unit(operators, targets) if halved else np.float32(1)
     scales = []
-    for decay, operator in operators:
-        history = operator.times(targets)
-        kept = neighbors or _neighbors(typical, decay)
-        scales.append(TimeScale(decay, history, _residual(operator, history, targets, kept, progress)))
+    for number, (decay, operator) in enumerate(operators, start=1):
+        history: Floats | Halves = np.empty(targets.shape, np.float16 if halved else np.float32)
+        residual = _residual(
+            operator,
+            targets,
+            history,
+            unit,
+            neighbors=neighbors or min(most_neighbors, _neighbors(typical, decay)),
+            progress=report(f"keep what remains {number}"),
+        )
+        scales.append(TimeScale(decay, history, residual))
     return Factors(targets, tuple(scales))
+
+
+def _half_unit(operators: Sequence[tuple[float, OperatorSum]], targets: Floats) -> np.float32:
+    """A power of two by which no history vector exceeds what half precision holds, nor drowns in it."""
+    first = np.ascontiguousarray(targets[:, :8])
+    largest = max(float(np.abs(operator.times(first)).max()) for _, operator in operators)
+    return np.float32(2.0 ** -np.floor(np.log2(largest))) if largest > 0 else np.float32(1)
+
+
+def _limits(part: Floats | Halves) -> tuple[float, float]:
+    limit = float(np.finfo(part.dtype).max) if part.dtype == np.float32 else LARGEST_HALF
+    return -limit, limit
 
 
 def _neighbors(typical: float, decay: float) -> int:
     """How many neighbors an item has in the residual, where a typical history has so many items."""
     counting = typical if decay == 1 else min(typical, 1 / (1 - decay))
-    return int(np.clip(_ENTRIES_A_HISTORY / max(1, counting), _FEWEST_NEIGHBORS, _MOST_NEIGHBORS))
+    return int(np.clip(_ENTRIES_A_HISTORY / max(1, counting), _FEWEST_NEIGHBORS, MOST_NEIGHBORS))
 
 
 def _residual(
-    operator: Operator, history: Floats, targets: Floats, neighbors: int, progress: Progress | None
+    operator: OperatorSum,
+    targets: Floats,
+    history: Floats | Halves,
+    unit: np.float32,
+    *,
+    neighbors: int,
+    progress: Callable[[int, int], None],
 ) -> Sparse:
     """(n_items, n_items), of each row of B − history · targetsᵀ the entries of largest absolute value.
+
+    Fills history, (n_items, dimensions), with B · targets. Both are times unit.
 
     With a sparse graph in a large catalogue, among the entries of the graph only: all others have low rank by
     themselves, and to compute them all takes the square of the items.
     """
     n_items = operator.n_items
-    in_graph = n_items > DENSE_ITEMS and not isinstance(operator.graph, np.ndarray)
+    in_graph = n_items > DENSE_ITEMS and operator.is_sparse
     block = _BLOCK if in_graph else max(1, _ENTRIES // n_items)
+    projected = operator.rows_times(targets)
     rests = []
     for start in range(0, n_items, block):
         rows = slice(start, min(start + block, n_items))
-        rests.append(
-            strongest_sparse(_rest_in_graph(operator, history, targets, rows), neighbors)
+        of_rows = projected(rows)
+        rest = (
+            strongest_sparse(_rest_in_graph(operator, of_rows, targets, rows), neighbors)
             if in_graph
-            else strongest(operator.rows(rows) - history[rows] @ targets.T, neighbors)
+            else strongest(operator.rows(rows) - of_rows @ targets.T, neighbors)
         )
-        if progress:
-            progress("keep what remains", rows.stop, n_items)
-    return csr_array(vstack(rests, format="csr"))
+        rest.data *= unit
+        rests.append(rest)
+        history[rows] = of_rows * unit
+        progress(rows.stop, n_items)
+    return stacked(rests)
 
 
-def _rest_in_graph(operator: Operator, history: Floats, targets: Floats, rows: slice) -> Sparse:
-    if operator.graph is None:
-        return csr_array((rows.stop - rows.start, operator.n_items), dtype=np.float32)
-    rest = csr_array(operator.graph[rows], copy=True)
-    of_row = np.repeat(np.arange(rows.start, rows.stop), np.diff(rest.indptr))
+def _rest_in_graph(operator: OperatorSum, history: Floats, targets: Floats, rows: slice) -> Sparse:
+    rest = operator.graph_rows(rows)
+    of_row = np.repeat(np.arange(rows.stop - rows.start), np.diff(rest.indptr))
     for first in range(0, rest.nnz, _BLOCK * 64):
         part = slice(first, first + _BLOCK * 64)
         row, column = of_row[part], rest.indices[part]
         rest.data[part] -= np.einsum("ij,ij->i", history[row], targets[column])
-        if operator.left is not None and operator.right is not None:
-            rest.data[part] += np.einsum("ij,ij->i", operator.left[row], operator.right[column])
+        rest.data[part] += operator.products_at(row + rows.start, column)
     return rest

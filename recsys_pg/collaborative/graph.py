@@ -36,6 +36,22 @@ def strongest_sparse(weights: csr_array[np.float32], neighbors: int) -> csr_arra
     return weights
 
 
+def stacked(blocks: list[csr_array[np.float32]]) -> csr_array[np.float32]:
+    """Blocks of rows, one below the other; the list is emptied meanwhile, so that there is no second copy."""
+    columns = blocks[0].shape[1]
+    lengths = np.concatenate([np.diff(block.indptr) for block in blocks])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    data = np.empty(starts[-1], np.float32)
+    indices = np.empty(starts[-1], np.int32)
+    stop = len(data)
+    while blocks:
+        block = blocks.pop()
+        part = slice(stop - block.nnz, stop)
+        data[part], indices[part] = block.data[: block.nnz], block.indices[: block.nnz]
+        stop = part.start
+    return csr_array((data, indices, starts), shape=(len(lengths), columns))
+
+
 def scaled(
     graph: csr_array[np.float32], weights: csr_array[np.float64], *, seed: int = 0
 ) -> csr_array[np.float32]:

@@ -8,10 +8,6 @@ from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.log import InteractionLog
 
-LENGTH = 200
-"""Interactions that a history is made of, the latest; the setting history.length."""
-
-
 SAMPLE = 20_000
 """Histories that stand for all that people may have."""
 
@@ -80,9 +76,9 @@ def steps(ages: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return counted
 
 
-def histories(log: InteractionLog, length: int = LENGTH) -> Histories:
+def histories(log: InteractionLog) -> Histories:
     """The history of every user that occurs in the log, after the last interaction, in the order of users."""
-    return histories_at(log, np.flatnonzero(np.diff(log.users, append=-1)), length)
+    return histories_at(log, np.flatnonzero(np.diff(log.users, append=-1)))
 
 
 def sampled_histories(log: InteractionLog, n: int = SAMPLE, *, seed: int = 0) -> Histories:
@@ -93,15 +89,16 @@ def sampled_histories(log: InteractionLog, n: int = SAMPLE, *, seed: int = 0) ->
     return histories_at(log, moments)
 
 
-def histories_at(log: InteractionLog, moments: npt.NDArray[np.int64], length: int = LENGTH) -> Histories:
+def histories_at(log: InteractionLog, moments: npt.NDArray[np.int64]) -> Histories:
     """The history of the user of each of the given interactions, as it was after that one.
+
+    Made of the latest interactions, log.history_length of them.
 
     Args:
         log: what happened.
         moments: (n,) positions in the log; the n-th history is of the n-th.
-        length: interactions that a history is made of, the latest.
     """
-    starts = np.maximum(np.searchsorted(log.users, log.users[moments]), moments - length + 1)
+    starts = np.maximum(np.searchsorted(log.users, log.users[moments]), moments - log.history_length + 1)
     lengths = moments - starts + 1
     users = np.repeat(np.arange(len(moments)), lengths)
     events = np.arange(len(users)) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths)

@@ -67,7 +67,7 @@ def hold_out(
         held = np.full(len(counts), targets)
     asked = np.flatnonzero(counts > held)
     if users is None:
-        users = min(USERS, max(500, SCORES // len(log.item_ids)))
+        users = asked_at_most(len(log.item_ids))
     if len(asked) > users:
         asked = np.sort(random.choice(asked, users, replace=False))
     is_asked = np.zeros(len(counts), dtype=bool)
@@ -98,6 +98,7 @@ def hold_out(
         of_asked.items,
         of_asked.weights,
         of_asked.times,
+        log.history_length,
     )
     shape = (len(asked), len(log.item_ids))
     seen = _marks(known.users, known.items, shape)
@@ -106,6 +107,11 @@ def hold_out(
         _marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
     )
     return Holdout(learned, histories(known), seen, _unseen(again, seen), _unseen(recent, seen), again)
+
+
+def asked_at_most(n_items: int) -> int:
+    """How many users are asked in a catalogue of so many items."""
+    return min(USERS, max(500, SCORES // n_items))
 
 
 def _unseen(wanted: csr_array[np.float32], seen: csr_array[np.float32]) -> csr_array[np.float32]:

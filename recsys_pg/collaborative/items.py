@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from recsys_pg.collaborative.copying import copied_rows, known_places
-from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
@@ -35,6 +36,7 @@ copy (select i.id, i.embedding from recsys.items i where i.embedding is not null
 _FEATURES = """
 copy (
     select i.id, recsys_api._features(i.category, i.tags, i.attributes) from recsys.items i
+    where i.id = any ({ids}::bigint[])
 ) to stdout (format binary)
 """
 
@@ -81,9 +83,9 @@ def read_content(connection: psycopg.Connection[Any], but: npt.NDArray[np.int64]
 
 def read_embeddings(
     connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
-) -> Floats:
+) -> Halves:
     """(n_items, 384) the embeddings of the given items, ascending ids; NaN in the rows of items without."""
-    found: Floats = np.full((len(item_ids), DIMENSIONS), np.nan, np.float32)
+    found: Halves = np.full((len(item_ids), DIMENSIONS), np.nan, np.float16)
     if not len(item_ids):
         return found
     done = 0
@@ -92,7 +94,7 @@ def read_embeddings(
         found[places] = batch["embedding"][known]
         done += len(batch)
         if progress:
-            progress("read embeddings", done, None)
+            progress("read embeddings", done, max(done, len(item_ids)))
     return found
 
 
@@ -101,12 +103,14 @@ def read_features(
 ) -> list[list[str]]:
     """What the fields of the given items say, such as "category=Drama"; see recsys_api._features."""
     found: list[list[str]] = [[] for _ in item_ids]
+    if not len(item_ids):
+        return found
     place = {item_id: position for position, item_id in enumerate(item_ids.tolist())}
-    with driver_connection(connection).cursor() as cursor, cursor.copy(_FEATURES) as copy:
+    statement = sql.SQL(_FEATURES).format(ids=sql.Literal(item_ids.tolist()))
+    with driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["int8", "text[]"])
         for done, (item_id, features) in enumerate(copy.rows(), start=1):
-            if item_id in place:
-                found[place[item_id]] = features
+            found[place[item_id]] = [intern(feature) for feature in features]
             if progress and done % 10_000 == 0:
-                progress("read fields", done, None)
+                progress("read fields", done, len(item_ids))
     return found

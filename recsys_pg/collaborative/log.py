@@ -2,17 +2,24 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
+from psycopg import sql
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.sequences import Sequences
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
+
+HISTORY_LENGTH = 200
+"""Interactions that a history is made of where nothing else is said: what the setting is at first."""
+
+LEAST_ORDERED = 0.05
+"""Of the steps of users, those on which time has passed; with fewer the times tell no order."""
 
 SMALLEST_WEIGHT = 1e-6
 """Pairs that count less than this are left out: their squares would drown in rounding."""
@@ -31,12 +38,14 @@ _ROW = np.dtype(
     ]
 )
 
+_COLUMNS = {"user_id": np.int64, "item_id": np.int64, "weight": np.float32, "time": np.int64}
+
 # the order of recsys_api._history, and the order of the index that covers it
 _EVENTS = """
 copy (
     select a.user_id, a.item_id, recsys_api._interaction_weight(k.weight, k.value_center, a.value),
-    a.occurred_at from recsys.interactions a join recsys.interaction_kinds k on k.kind = a.kind order by
-    a.user_id, a.occurred_at, a.id
+    a.occurred_at from recsys.interactions a join recsys.interaction_kinds k on k.kind = a.kind
+    where a.id <= {last_id} order by a.user_id, a.occurred_at, a.id
 ) to stdout (format binary)
 """
 
@@ -47,6 +56,7 @@ class InteractionLog:
 
     user_ids and item_ids are int64 and ascending. users and items are (n,) int32, positions in these; weights
     is (n,) float32, -1 to 1, negative for dislikes; times is (n,) int64, µs since 2000-01-01 UTC.
+    history_length is how many of the latest interactions of a user the database recommends by.
     """
 
     user_ids: npt.NDArray[np.int64]
@@ -55,9 +65,22 @@ class InteractionLog:
     items: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     times: npt.NDArray[np.int64]
+    history_length: int = HISTORY_LENGTH
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def arrays(self) -> list[npt.NDArray[Any] | int]:
+        """All that it consists of."""
+        return [
+            self.user_ids,
+            self.item_ids,
+            self.users,
+            self.items,
+            self.weights,
+            self.times,
+            self.history_length,
+        ]
 
     @classmethod
     def of(
@@ -66,6 +89,7 @@ class InteractionLog:
         item_ids: npt.ArrayLike,
         weights: npt.ArrayLike,
         times: npt.ArrayLike,
+        history_length: int = HISTORY_LENGTH,
     ) -> Self:
         """The log of interactions in any order; those at one time stay in the order given."""
         distinct_users, users = np.unique(np.asarray(user_ids, np.int64), return_inverse=True)
@@ -78,6 +102,7 @@ class InteractionLog:
             items[order].astype(np.int32),
             np.asarray(weights, np.float32)[order],
             np.asarray(times, np.int64)[order],
+            history_length,
         )
 
     @cached_property
@@ -103,7 +128,9 @@ class InteractionLog:
     def is_ordered(self) -> bool:
         """Whether the times tell what came after what: for most users of several interactions they differ."""
         neighbors = self.users[1:] == self.users[:-1]
-        return bool(neighbors.any()) and bool((self.times[1:] > self.times[:-1])[neighbors].mean() > 0.05)
+        return bool(neighbors.any()) and bool(
+            (self.times[1:] > self.times[:-1])[neighbors].mean() > LEAST_ORDERED
+        )
 
     def liked_only(self) -> Self:
         """Without the users who like nothing and the items that nobody likes."""
@@ -120,6 +147,7 @@ class InteractionLog:
             (np.cumsum(has_item) - 1)[self.items[chosen]].astype(np.int32),
             self.weights[chosen],
             self.times[chosen],
+            self.history_length,
         )
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> Self:
@@ -131,29 +159,53 @@ class InteractionLog:
             self.items[chosen],
             self.weights[chosen],
             self.times[chosen],
+            self.history_length,
         )
 
 
-def read_interactions(connection: sa.Connection, progress: Progress | None = None) -> InteractionLog:
+def read_interactions(
+    connection: sa.Connection, progress: Progress | None = None, *, last_id: int = 2**63 - 1
+) -> InteractionLog:
     """All interactions, streamed from the database in the order of the users and their times.
 
-    Needs 74 bytes an interaction while reading, 20 afterwards.
+    Needs 60 bytes an interaction while reading, 20 afterwards. Those with ids above last_id are left out.
     """
-    batches: list[npt.NDArray[np.void]] = []
+    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _COLUMNS}
     done = 0
-    for batch in copied_rows(driver_connection(connection), _EVENTS, _ROW):
-        batches.append(batch)
+    expected = _expected(connection)
+    statement = sql.SQL(_EVENTS).format(last_id=sql.Literal(last_id))
+    for batch in copied_rows(driver_connection(connection), statement, _ROW):
+        for name, type_ in _COLUMNS.items():
+            columns[name].append(batch[name].astype(type_))
         done += len(batch)
         if progress:
-            progress("read interactions", done, None)
-    events = np.concatenate(batches) if batches else np.empty(0, _ROW)
-    user_ids, users = np.unique(events["user_id"].astype(np.int64), return_inverse=True)
-    item_ids, items = np.unique(events["item_id"].astype(np.int64), return_inverse=True)
+            progress("read interactions", done, max(done, expected))
+    user_ids, users = _numbered(_joined(columns, "user_id"))
+    item_ids, items = _numbered(_joined(columns, "item_id"))
     return InteractionLog(
         user_ids,
         item_ids,
-        users.astype(np.int32),
-        items.astype(np.int32),
-        events["weight"].astype(np.float32),
-        events["time"].astype(np.int64),
+        users,
+        items,
+        _joined(columns, "weight"),
+        _joined(columns, "time"),
+        int(connection.scalar(sa.text("select recsys_api._setting('history.length')::integer")) or 0),
     )
+
+
+def _expected(connection: sa.Connection) -> int:
+    """About how many interactions there are, as the planner knows it."""
+    statement = "select reltuples::bigint from pg_class where oid = 'recsys.interactions'::regclass"
+    return int(connection.scalar(sa.text(statement)) or 0)
+
+
+def _joined(columns: dict[str, list[npt.NDArray[Any]]], name: str) -> npt.NDArray[Any]:
+    """One column; its parts are let go."""
+    parts = columns.pop(name)
+    return np.concatenate([np.empty(0, _COLUMNS[name]), *parts])
+
+
+def _numbered(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """The distinct ids, ascending, and the position among them of each."""
+    distinct = np.unique(ids)
+    return distinct, np.searchsorted(distinct, ids).astype(np.int32)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array, vstack
 
 from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.holdout import Holdout
@@ -28,16 +29,23 @@ _CANDIDATES = 100
 ROUNDING = 1e-4
 """Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
 _BATCH = 256
-_ENTRIES = 500_000_000
+_BYTES_AN_ENTRY = 8
+BYTES_COMPARED = _BYTES_AN_ENTRY * _BATCH * len(DECAYS)
+"""An operator and an item, at most, for the scores that are compared at a time."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """An operator of the sum: score += weight · histories(decay) · operator."""
+    """An operator of the sum: score += weight · histories(decay) · operator.
+
+    share is the weight in units in which the mean user's best score by the operator alone is 1, so that the
+    shares of terms can be compared, which their weights cannot.
+    """
 
     operator: str
     decay: float
     weight: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,11 @@ class Mixture:
 
 
 def choose(
-    operators: Mapping[str, Operator], holdout: Holdout, *, progress: Progress | None = None
+    operators: Mapping[str, Operator],
+    holdout: Holdout,
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
 ) -> Mixture:
     """The sum of operators with the best NDCG@20 on what was held out, found by forward selection.
 
@@ -65,10 +77,12 @@ def choose(
     Args:
         operators: by name, learned without what was held out.
         holdout: what was held out; at least one user has a target.
+        memory_gb: what the scores may take that are compared at a time.
+        progress: called after each batch of users.
     """
     decays = DECAYS if holdout.learned.is_ordered else (1.0,)
     names = [(name, decay) for name in operators for decay in decays]
-    lists = _Lists(operators, names, holdout, progress)
+    lists = _Lists(operators, names, holdout, memory_gb, progress)
     single = [lists.ndcg(part) for part in lists.scores]
     best = int(np.argmax(single))
     terms = {best: 1.0}
@@ -96,7 +110,7 @@ def choose(
     for (name, _), value in zip(names, single, strict=True):
         alone[name] = max(alone.get(name, 0.0), float(value))
     return Mixture(
-        tuple(Term(*names[column], weight * lists.units[column]) for column, weight in terms.items()),
+        tuple(Term(*names[column], weight * lists.units[column], weight) for column, weight in terms.items()),
         reached,
         alone,
     )
@@ -121,10 +135,12 @@ class _Lists:
         operators: Mapping[str, Operator],
         names: Sequence[tuple[str, float]],
         holdout: Holdout,
+        memory_gb: float,
         progress: Progress | None,
     ) -> None:
         asked = np.flatnonzero(np.diff(holdout.targets.indptr))
-        batch = max(1, min(_BATCH, _ENTRIES // (len(names) * holdout.targets.shape[1])))
+        entries = int(memory_gb * 1e9 / _BYTES_AN_ENTRY)
+        batch = max(1, min(_BATCH, entries // (len(names) * holdout.targets.shape[1])))
         histories = {decay: holdout.histories.decayed(decay) for _, decay in names}
         blocks, closed, hits = [], [], []
         largest = np.zeros(len(names))
@@ -132,7 +148,13 @@ class _Lists:
             users = asked[start : start + batch]
             seen = holdout.seen[users].toarray() > 0
             wanted = holdout.targets[users].toarray() > 0
-            scores = [operators[name].scores(histories[decay][users]) for name, decay in names]
+            # an operator is gone through once for all decays
+            of_decays = csr_array(vstack([of_decay[users] for of_decay in histories.values()]))
+            scores = [
+                part
+                for operator in operators.values()
+                for part in np.split(operator.scores(of_decays), len(histories))
+            ]
             largest += [np.abs(part).max(axis=1).sum() / len(asked) for part in scores]
             items = _candidates(scores, seen, wanted)
             blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))

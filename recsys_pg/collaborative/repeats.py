@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
-from recsys_pg.collaborative.comparison import ndcg_of_users
+from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.mixture import Mixture, Term, scores_of
 from recsys_pg.collaborative.operators.operator import Operator
@@ -18,7 +18,6 @@ LEAST_SHARE = 0.02
 
 _WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """In units of the mean user's best score."""
-_BATCH = 100
 
 
 def with_repeats(
@@ -35,13 +34,14 @@ def with_repeats(
     asked = np.flatnonzero(np.diff(again.indptr))
     decays = sorted({term.decay for term in mixture.terms})
     totals = np.zeros((len(decays), len(_WEIGHTS)))
-    first = scores_of(mixture, operators, holdout.histories.of(asked[:_BATCH])).max(axis=1).mean()
+    batch = users_at_once(again.shape[1])
+    first = scores_of(mixture, operators, holdout.histories.of(asked[:batch])).max(axis=1).mean()
     unit = float(first) if first > 0 else 1.0
-    for start in range(0, len(asked), _BATCH):
-        users = asked[start : start + _BATCH]
+    for start in range(0, len(asked), batch):
+        users = asked[start : start + batch]
         known = holdout.histories.of(users)
         scores = scores_of(mixture, operators, known)
-        nothing = csr_array(np.zeros(scores.shape, np.float32))
+        nothing = csr_array(coo_array(scores.shape, dtype=np.float32))
         for row, decay in enumerate(decays):
             own = known.decayed(decay).toarray()
             for column, weight in enumerate(_WEIGHTS):
@@ -51,5 +51,5 @@ def with_repeats(
     row, column = divmod(int(np.argmax(totals)), len(_WEIGHTS))
     if _WEIGHTS[column] == 0:
         return mixture
-    term = Term(OPERATOR, decays[row], _WEIGHTS[column] * unit)
+    term = Term(OPERATOR, decays[row], _WEIGHTS[column] * unit, _WEIGHTS[column])
     return replace(mixture, terms=(*mixture.terms, term))

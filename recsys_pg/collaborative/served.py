@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys_pg.collaborative.factors import Factors
-from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.factors import LARGEST_HALF, Factors
+from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
-
-Halves: TypeAlias = npt.NDArray[np.float16]
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_BATCH = 1000
-_LARGEST_HALF = 60_000
+ROWS_A_BLOCK = 1000
+"""Of what COPY gets at a time."""
+
+_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class ServedFactors:
     targets: Halves
     histories: tuple[Halves, ...]
 
-    def parts(self) -> Floats:
-        """(n_items, 384 · (1 + scales)): targets, then histories; see `of_parts`."""
-        return np.hstack([part.astype(np.float32) for part in (self.targets, *self.histories)])
+    def parts(self, items: npt.NDArray[np.intp]) -> Floats:
+        """(n, 384 · (1 + scales)): targets of some items, then histories; see `of_parts`."""
+        return np.hstack([part[items].astype(np.float32) for part in (self.targets, *self.histories)])
 
     @classmethod
     def of_parts(cls, parts: Floats) -> "ServedFactors":
@@ -45,25 +44,19 @@ class ServedFactors:
     @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
         """The served form of factors of at most 384 dimensions."""
-        longest = float(np.linalg.norm(factors.targets, axis=1).max()) or 1.0
-        targets = _padded(factors.targets / np.float32(longest), DIMENSIONS)
-        histories = tuple(
-            _halves(_padded(scale.history * np.float32(longest), DIMENSIONS)) for scale in factors.scales
-        )
-        return cls(targets.astype(np.float16), histories)
-
-    @classmethod
-    def of_rows(
-        cls, rows: npt.NDArray[np.void], positions: npt.NDArray[np.intp], n_items: int
-    ) -> "ServedFactors":
-        """The factors in rows that `copy_blocks` wrote, put at positions among n_items; zeros elsewhere."""
-        scales = rows["history"]["values"].shape[1]
+        n_items, dimensions = factors.targets.shape
+        longest = np.float32(np.sqrt(max(_squares(factors.targets[rows]).max() for rows in _blocks(n_items))))
+        longest = longest or np.float32(1)
         targets = np.zeros((n_items, DIMENSIONS), np.float16)
-        targets[positions] = rows["target"]["value"]
-        histories = tuple(np.zeros((n_items, DIMENSIONS), np.float16) for _ in range(scales))
-        for scale, history in enumerate(histories):
-            history[positions] = rows["history"]["values"]["value"][:, scale]
-        return cls(targets, histories)
+        for rows in _blocks(n_items):
+            targets[rows, :dimensions] = factors.targets[rows] / longest
+        histories = []
+        for scale in factors.scales:
+            history = np.zeros((n_items, DIMENSIONS), np.float16)
+            for rows in _blocks(n_items):
+                history[rows, :dimensions] = _halves(scale.history[rows].astype(np.float32) * longest)
+            histories.append(history)
+        return cls(targets, tuple(histories))
 
     def copy_blocks(
         self,
@@ -80,8 +73,8 @@ class ServedFactors:
         """
         row = row_type(len(self.histories))
         yield _HEADER
-        for start in range(0, len(chosen), _BATCH):
-            positions = chosen[start : start + _BATCH]
+        for start in range(0, len(chosen), ROWS_A_BLOCK):
+            positions = chosen[start : start + ROWS_A_BLOCK]
             rows = np.zeros(len(positions), row)
             rows["fields"] = 5
             for name, value in (("model_id", model_id), ("item_id", item_ids[positions])):
@@ -100,11 +93,17 @@ class ServedFactors:
 
 def _halves(vectors: Floats) -> Halves:
     """In half precision, whose infinity no vector in PostgreSQL may hold."""
-    return np.clip(vectors, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
+    return np.clip(vectors, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
 
 
-def _padded(vectors: Floats, dimensions: int) -> Floats:
-    return np.pad(vectors, ((0, 0), (0, dimensions - vectors.shape[1])))
+def _squares(vectors: Floats) -> Floats:
+    squares: Floats = (vectors**2).sum(axis=1)
+    return squares
+
+
+def _blocks(n_items: int) -> Iterator[slice]:
+    for start in range(0, n_items, _ROWS):
+        yield slice(start, start + _ROWS)
 
 
 def row_type(scales: int) -> np.dtype[np.void]:

@@ -5,8 +5,15 @@ from collections.abc import Callable
 import numpy as np
 
 from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.orthonormal import orthonormal
 
-_OVERSAMPLING = 32
+OVERSAMPLING = 32
+"""Vectors that are sought beyond those that are wanted."""
+
+_COLUMNS = 64
+"""Vectors that are multiplied together: what a product takes besides its result is that many columns."""
+
+_ROWS = 65_536
 
 
 def right_singular_vectors(
@@ -17,10 +24,12 @@ def right_singular_vectors(
     *,
     iterations: int = 4,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Floats:
     """The right singular vectors of the largest singular values, by randomized subspace iteration.
 
     Halko, Martinsson and Tropp, Finding Structure with Randomness, SIAM Review 2011, algorithms 4.4 and 5.1.
+    Needs 8 · (dimensions + 32) · (rows + columns) bytes, and what the products of 64 vectors take.
 
     Args:
         times: V → M · V, (columns, k) to (rows, k).
@@ -29,17 +38,48 @@ def right_singular_vectors(
         dimensions: how many, at most the number of columns.
         iterations: the more, the better they are told apart where singular values lie close.
         seed: of the first subspace.
+        progress: called with the iterations that are done, and how many there are.
 
     Returns:
         (columns, dimensions), orthonormal, largest singular value first.
     """
     random = np.random.default_rng(seed)
-    width = min(columns, dimensions + _OVERSAMPLING)
-    basis: Floats = random.standard_normal((columns, width)).astype(np.float32)
-    for _ in range(iterations):
-        basis = np.linalg.qr(transposed_times(np.linalg.qr(times(basis))[0]))[0]
-    product = times(basis)
+    width = min(columns, dimensions + OVERSAMPLING)
+    basis: Floats = np.empty((columns, width), np.float32)
+    for start in range(0, columns, _ROWS):
+        part = basis[start : start + _ROWS]
+        part[:] = random.standard_normal(part.shape)
+    for done in range(iterations):
+        if progress:
+            progress(done, iterations + 1)
+        product = orthonormal(_product(times, basis))
+        del basis
+        basis = orthonormal(_product(transposed_times, product))
+        del product
+    product = _product(times, basis)
     # the eigenvectors of productᵀ · product: as small as the subspace, however many rows there are
-    _, vectors = np.linalg.eigh((product.T @ product).astype(np.float64))
-    leading: Floats = basis @ vectors[:, ::-1][:, :dimensions].astype(np.float32)
+    gram = np.zeros((product.shape[1], product.shape[1]))
+    for start in range(0, len(product), _ROWS):
+        part = product[start : start + _ROWS]
+        gram += part.T @ part
+    del product, part
+    _, vectors = np.linalg.eigh(gram)
+    rotation = vectors[:, ::-1][:, :dimensions].astype(np.float32)
+    leading: Floats = np.empty((columns, dimensions), np.float32)
+    for start in range(0, columns, _ROWS):
+        leading[start : start + _ROWS] = basis[start : start + _ROWS] @ rotation
     return leading
+
+
+def _product(times: Callable[[Floats], Floats], vectors: Floats) -> Floats:
+    """times(vectors), some columns at a time."""
+    if vectors.shape[1] <= _COLUMNS:
+        return times(vectors)
+    total: Floats | None = None
+    for start in range(0, vectors.shape[1], _COLUMNS):
+        part = times(np.ascontiguousarray(vectors[:, start : start + _COLUMNS]))
+        if total is None:
+            total = np.empty((len(part), vectors.shape[1]), np.float32)
+        total[:, start : start + _COLUMNS] = part
+    assert total is not None  # noqa: S101
+    return total

@@ -23,7 +23,8 @@ from recsys_pg.collaborative.partitions import (
     partition,
     partitioned_models,
 )
-from recsys_pg.collaborative.served import ServedFactors
+from recsys_pg.collaborative.served import ROWS_A_BLOCK, ServedFactors
+from recsys_pg.collaborative.watching import watched
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import vector_schema
 from recsys_pg.repositories import copy_rows
@@ -113,7 +114,12 @@ def write_model(
     if trained.factors is not None:
         progress("index factors", 0, None)
         needed = _MEMORY_MB_A_ITEM * _count(connection, model_id)
-        index_partitions(connection, model_id, int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed))))
+        memory_mb = int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed)))
+        watched(
+            connection,
+            lambda: index_partitions(connection, model_id, memory_mb),
+            lambda done, total: progress("index factors", done, total),
+        )
         attach_partitions(connection, model_id)
     return model_id, written
 
@@ -160,7 +166,13 @@ def _write_factors(
     """Write the factors that were learned, and those that follow from the content of all other items."""
     assert trained.factors is not None  # noqa: S101
     _copy_factors(
-        connection, model_id, trained.factors, trained.item_ids, np.flatnonzero(kept), is_learned=True
+        connection,
+        model_id,
+        trained.factors,
+        trained.item_ids,
+        np.flatnonzero(kept),
+        is_learned=True,
+        progress=progress,
     )
     if trained.content is None:
         return
@@ -169,7 +181,7 @@ def _write_factors(
         parts = trained.content.factors(content.embeddings, content.features)
         told = np.flatnonzero(parts.any(axis=1))
         served = ServedFactors.of_parts(parts)
-        _copy_factors(connection, model_id, served, content.ids, told, is_learned=False)
+        _copy_factors(connection, model_id, served, content.ids, told, is_learned=False, progress=progress)
         done += len(content.ids)
         progress("write new items", done, None)
 
@@ -182,6 +194,7 @@ def _copy_factors(
     chosen: npt.NDArray[np.intp],
     *,
     is_learned: bool,
+    progress: Progress,
 ) -> None:
     halfvec = TypeInfo.fetch(connection, f"{vector_schema(connection)}.halfvec")
     assert halfvec is not None  # noqa: S101
@@ -189,8 +202,12 @@ def _copy_factors(
         "copy {} (model_id, item_id, target, history, is_learned) from stdin (format binary)"
     ).format(partition("item_factors", model_id))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in served.copy_blocks(model_id, item_ids, chosen, halfvec.oid, is_learned=is_learned):
+        for number, block in enumerate(
+            served.copy_blocks(model_id, item_ids, chosen, halfvec.oid, is_learned=is_learned)
+        ):
             copy.write(block)
+            if is_learned:
+                progress("write factors", min(number * ROWS_A_BLOCK, len(chosen)), len(chosen))
 
 
 def _write_residuals(

@@ -1,35 +1,40 @@
 """Training from end to end: interactions in, an active model out."""
 
-import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from recsys_pg.collaborative.active import ActiveModel, read_active
+from recsys_pg.collaborative.candidates import fitting
+from recsys_pg.collaborative.checkpoints import Checkpoints
 from recsys_pg.collaborative.comparison import Comparison
 from recsys_pg.collaborative.content_map import ContentMap, Part, learn_content_map
+from recsys_pg.collaborative.counts import read_counts
+from recsys_pg.collaborative.factors import queries_of
 from recsys_pg.collaborative.histories import sampled_histories
-from recsys_pg.collaborative.items import read_embeddings, read_features
-from recsys_pg.collaborative.learner import Algorithm, ItemGraph, learn, what_is_missing
-from recsys_pg.collaborative.log import InteractionLog, read_interactions
+from recsys_pg.collaborative.holdout import hold_out
+from recsys_pg.collaborative.learner import Algorithm, ItemGraph, choose_by_size, learn, what_is_missing
+from recsys_pg.collaborative.material import TrainingMaterial, read_factors_of, read_material
+from recsys_pg.collaborative.memory import check_least, default_memory_gb, graph_memory_gb
 from recsys_pg.collaborative.mixture import Term
 from recsys_pg.collaborative.model import LearnedModel, learn_model
-from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.options import check_arguments
+from recsys_pg.collaborative.packing import ITEM_GRAPH
 from recsys_pg.collaborative.served import ServedFactors
+from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
 from recsys_pg.db import driver_connection, translated_errors
-from recsys_pg.errors import DatabaseError, InvalidArgumentError
+from recsys_pg.errors import DatabaseError
 from recsys_pg.types import Progress
 
-_NOW = "select (extract(epoch from now() - timestamptz '2000-01-01 00:00+00') * 1000000)::bigint"
-_EMBEDDING_MODEL = "select id from recsys.models where purpose = 'embedding' and is_active"
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
 
 
@@ -50,6 +55,8 @@ class TrainReport:
         ndcg_alone: the same of each operator at its best decay.
         left_out: why each of the other operators was not tried.
         comparison: with the model that was active; None when too few users liked something since.
+        graph_ndcg: NDCG@20 of the item graph by each algorithm that was tried on what was held out.
+        resumed: what a training that was killed had learned already.
         seconds: time it took in all.
     """
 
@@ -67,6 +74,8 @@ class TrainReport:
     comparison: Comparison | None
     seconds: float
     message: str
+    graph_ndcg: Mapping[str, float] = field(default_factory=dict)
+    resumed: Sequence[str] = ()
 
 
 def train(
@@ -75,10 +84,11 @@ def train(
     algorithm: Algorithm = "auto",
     neighbors: int = 100,
     reg: float | None = None,
-    memory_gb: float = 4.0,
+    memory_gb: float | None = None,
     holdout: int | None = None,
     force: bool = False,
     seed: int = 0,
+    checkpoint_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainReport:
     """Learn from all interactions, and make the model the one that recommendations use unless it is worse.
@@ -92,30 +102,43 @@ def train(
     Args:
         engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the
             lock that keeps a second training out.
-        algorithm: of the item graph; auto takes EASE if it fits into memory_gb and at most 20,000 items have
-            interactions.
+        algorithm: of the item graph; auto takes the one that foretells the held-out likes better, of those
+            that fit into memory_gb: EASE only where at most 20,000 items have interactions.
         neighbors: edges stored an item, the strongest ones, 1 to 1,000.
         reg: regularization relative to the data, see `ease` (default 1.5) and `cosine` (default 20).
-        memory_gb: what learning may allocate, in GB.
+        memory_gb: what training may take in all, in GB, beside the 0.2 GB of Python and its libraries; None
+            is half of the machine's memory, see `default_memory_gb`.
         holdout: latest likes of each user that the model is chosen by; left out, a tenth of them, 1 to 10.
         force: use the new model even if it is worse than the active one.
         seed: of the samples that are drawn.
+        checkpoint_dir: a folder for what is learned, of this database alone, so that the next call goes on
+            where this one was killed, if it has the same arguments and comes within a day. It then learns
+            from what there was when the first began. Emptied of it at the end. None keeps nothing.
         progress: called during "read interactions", "learn item graph", "learn …" of each operator, "compare
             operators", "write item graph", "refresh popularity", "refresh tastes" and others.
 
     Raises:
-        InvalidArgumentError: an argument is out of its range, or EASE was asked for and does not fit.
+        InvalidArgumentError: an argument is out of its range, EASE was asked for and does not fit, or not
+            even the least fits into memory_gb.
         DatabaseError: another training runs on this database.
         SchemaNotReadyError, PermissionDeniedError, ReadOnlyDatabaseError, DatabaseUnavailableError: as their
             names say.
     """
-    _check_arguments(algorithm, neighbors, reg, memory_gb, holdout)
+    if memory_gb is None:
+        memory_gb = default_memory_gb()
+    check_arguments(algorithm, neighbors, reg, memory_gb, holdout)
     report = progress or _unheard
     started = time.monotonic()
+    checkpoints = Checkpoints(checkpoint_dir)
     with translated_errors(), _connected_alone(engine) as connection:
+        report("count interactions", 0, None)
+        with connection.begin():
+            size = read_counts(connection).size
+        if size.users:
+            check_least(size, neighbors, memory_gb)
         report("read interactions", 0, None)
         with connection.begin():
-            material = _read(connection, report)
+            material = read_material(connection, checkpoints, seed=seed, progress=report)
         log = material.log
         users, items = log.likes.shape
         outcome = TrainReport(
@@ -123,35 +146,19 @@ def train(
         )
         outcome = replace(outcome, message=what_is_missing(log.likes))
         if not outcome.message:
-            graph = learn(
-                log.likes.astype(np.float64),
-                algorithm=algorithm,
-                neighbors=neighbors,
-                reg=reg,
-                memory_gb=memory_gb,
-                seed=seed,
-                progress=report,
+            options = _Options(algorithm, neighbors, reg, memory_gb, holdout, seed)
+            outcome, trained, how = _learned(
+                connection, outcome, material, options, checkpoints=checkpoints, progress=report
             )
-            model = learn_model(
-                log,
-                material.embeddings,
-                memory_gb=memory_gb,
-                targets=holdout,
-                active=material.active,
-                seed=seed,
-                progress=report,
-            )
-            trained = _trained(graph, model, material, seed, report)
-            outcome = _described(outcome, graph, model)
             _make_sure_to_be_alone(connection)
             with _autocommitted(engine) as storing:
                 model_id, written = write_model(
                     storing,
                     trained,
-                    algorithm=graph.algorithm,
+                    algorithm=how.algorithm,
                     parameters={
                         "neighbors": neighbors,
-                        "reg": graph.reg,
+                        "reg": how.reg,
                         "seed": seed,
                         "terms": [asdict(term) for term in outcome.terms],
                         "embedding_model_id": material.embedding_model_id,
@@ -166,8 +173,80 @@ def train(
                     activate(storing, model_id)
                     outcome = replace(outcome, is_active=True)
                 drop_unused(storing, but=model_id)
+        checkpoints.clear()
         _refresh(connection, report)
-    return replace(outcome, seconds=time.monotonic() - started)
+    return replace(outcome, seconds=time.monotonic() - started, resumed=tuple(checkpoints.resumed))
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Arguments of `train`."""
+
+    algorithm: Algorithm
+    neighbors: int
+    reg: float | None
+    memory_gb: float
+    holdout: int | None
+    seed: int
+
+
+def _learned(
+    connection: sa.Connection,
+    outcome: TrainReport,
+    material: TrainingMaterial,
+    options: _Options,
+    *,
+    checkpoints: Checkpoints,
+    progress: Progress,
+) -> tuple[TrainReport, Trained, ItemGraph]:
+    """What is stored, and how it came about."""
+    log, active = material.log, material.active
+    fields = len({feature for of_item in material.features for feature in of_item})
+    size = size_of(log, material.embeddings, fields=fields)
+    selection = fitting(size, options.memory_gb, neighbors=options.neighbors)
+    for_graph = graph_memory_gb(size, options.memory_gb, selection.neighbors)
+    choose_by_size(options.algorithm, size.items, for_graph)
+    progress("hold out", 0, None)
+    held_out = hold_out(
+        log, targets=options.holdout, since=active.until + 1 if active else None, seed=options.seed
+    )
+    model = learn_model(
+        log,
+        material.embeddings,
+        selection=selection,
+        memory_gb=options.memory_gb,
+        holdout=held_out,
+        read_active=partial(read_factors_of, connection, active, log, progress) if active else None,
+        checkpoints=checkpoints,
+        seed=options.seed,
+        progress=progress,
+    )
+    outcome = _described(outcome, model)
+    served = ServedFactors.of(model.factors) if model else None
+    scales = model.factors.scales if model else ()
+    residuals, decays = [scale.residual for scale in scales], [scale.decay for scale in scales]
+    del model, scales  # the factors as they were found; those that are served are all that is needed
+    material = material.described_by(selection.mapped, options.seed)
+    content = _content_map(served, decays, material, options.seed, progress) if served else None
+    graph = checkpoints.kept(
+        "graph",
+        "the item graph",
+        (options.algorithm, options.neighbors, options.reg, for_graph, options.holdout, options.seed),
+        ITEM_GRAPH,
+        lambda: learn(
+            log.likes,
+            algorithm=options.algorithm,
+            neighbors=options.neighbors,
+            reg=options.reg,
+            memory_gb=for_graph,
+            seed=options.seed,
+            progress=progress,
+            holdout=held_out,
+        ),
+    )
+    message = " ".join([graph.reason, outcome.message]).strip()
+    outcome = replace(outcome, algorithm=graph.algorithm, graph_ndcg=graph.ndcg, message=message)
+    return outcome, Trained(log.item_ids, graph.edges, served, residuals, decays, content), graph
 
 
 def _make_sure_to_be_alone(connection: sa.Connection) -> None:
@@ -176,55 +255,11 @@ def _make_sure_to_be_alone(connection: sa.Connection) -> None:
         connection.execute(sa.text("select 1"))
 
 
-@dataclass(frozen=True)
-class _Material:
-    """What is read for a training; embeddings and features of the items of the log.
-
-    read_at is the time, in µs since 2000-01-01 UTC.
-    """
-
-    log: InteractionLog
-    embeddings: Floats
-    features: Sequence[Collection[str]]
-    active: ActiveModel | None
-    read_at: int
-    embedding_model_id: int | None
-
-
-def _read(connection: sa.Connection, progress: Progress) -> _Material:
-    log = read_interactions(connection, progress).liked_only()
-    return _Material(
-        log,
-        read_embeddings(connection, log.item_ids, progress),
-        read_features(connection, log.item_ids, progress),
-        read_active(driver_connection(connection), log.item_ids, progress) if len(log) else None,
-        int(connection.scalar(sa.text(_NOW)) or 0),
-        connection.scalar(sa.text(_EMBEDDING_MODEL)),
-    )
-
-
-def _trained(
-    graph: ItemGraph, model: LearnedModel | None, material: _Material, seed: int, progress: Progress
-) -> Trained:
-    if model is None:
-        return Trained(material.log.item_ids, graph.edges, None, (), (), None)
-    served = ServedFactors.of(model.factors)
-    return Trained(
-        material.log.item_ids,
-        graph.edges,
-        served,
-        [scale.residual for scale in model.factors.scales],
-        [scale.decay for scale in model.factors.scales],
-        _content_map(served, model, material, seed, progress),
-    )
-
-
-def _described(outcome: TrainReport, graph: ItemGraph, model: LearnedModel | None) -> TrainReport:
-    outcome = replace(outcome, algorithm=graph.algorithm, message=graph.reason)
+def _described(outcome: TrainReport, model: LearnedModel | None) -> TrainReport:
     if model is None:
         return replace(
             outcome,
-            message=f"{graph.reason} No sum of operators: the memory or the interactions are too few for one."
+            message="No sum of operators: the memory or the interactions are too few for one."
             " So the hybrid goes by the item graph and the texts.",
         )
     return replace(
@@ -243,27 +278,13 @@ def _metrics(outcome: TrainReport, trained: Trained, seconds: float) -> dict[str
         "items": outcome.items,
         "interactions": outcome.interactions,
         "edges": trained.graph.nnz,
+        "graph_ndcg": dict(outcome.graph_ndcg),
         "ndcg": outcome.ndcg,
         "ndcg_alone": dict(outcome.ndcg_alone),
         "left_out": dict(outcome.left_out),
         "comparison": asdict(outcome.comparison) if outcome.comparison else None,
         "seconds": round(seconds, 3),
     }
-
-
-def _check_arguments(
-    algorithm: str, neighbors: int, reg: float | None, memory_gb: float, holdout: int | None
-) -> None:
-    if algorithm not in get_args(Algorithm):
-        raise InvalidArgumentError(f"algorithm is {algorithm!r}.", "Pass auto, ease or cosine.")
-    if not 1 <= neighbors <= 1000:
-        raise InvalidArgumentError(f"neighbors is {neighbors}, not 1 to 1000.", "Leave it out for 100.")
-    if reg is not None and not 0 < reg < math.inf:
-        raise InvalidArgumentError(f"reg is {reg}, not a positive number.", "Leave it out for the default.")
-    if not 0 < memory_gb < math.inf:
-        raise InvalidArgumentError(f"memory_gb is {memory_gb}, not a positive number.", "Pass GB, such as 4.")
-    if holdout is not None and not 1 <= holdout <= 1000:
-        raise InvalidArgumentError(f"holdout is {holdout}, not 1 to 1000.", "Leave it out for a tenth.")
 
 
 @contextmanager
@@ -291,21 +312,27 @@ def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def _content_map(
-    served: ServedFactors, model: LearnedModel, material: _Material, seed: int, progress: Progress
+    served: ServedFactors,
+    decays: Sequence[float],
+    material: TrainingMaterial,
+    seed: int,
+    progress: Progress,
 ) -> ContentMap | None:
     """The map from content to factors; None when no item has any content, or it tells nothing."""
-    if not np.isfinite(material.embeddings).any() and not any(material.features):
+    described = material.described
+    embeddings = material.embeddings[described].astype(np.float32)
+    if not np.isfinite(embeddings[:, 0]).any() and not any(material.features):
         return None
     progress("learn content map", 0, None)
     known = sampled_histories(material.log, seed=seed)
     queries = sum(
-        known.decayed(scale.decay) @ history.astype(np.float32)
-        for scale, history in zip(model.factors.scales, served.histories, strict=True)
+        queries_of(known.decayed(decay), history)
+        for decay, history in zip(decays, served.histories, strict=True)
     )
-    targets, *histories = np.split(served.parts(), 1 + len(served.histories), axis=1)
+    targets, *histories = np.split(served.parts(described), 1 + len(served.histories), axis=1)
     content = learn_content_map(
         [Part(targets, np.asarray(queries)), *(Part(history, targets) for history in histories)],
-        material.embeddings,
+        embeddings,
         material.features,
         seed=seed,
     )

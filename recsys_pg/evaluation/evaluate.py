@@ -143,7 +143,7 @@ def _embeddings(scratch: sa.Engine, answers: Iterable[Answers], k: int) -> dict[
     shown = {item for each in answers for ranked in each.lists.values() for item in ranked[:k]}
     ids = np.array(sorted(shown), np.int64)
     with translated_errors(), scratch.connect() as connection:
-        vectors = read_embeddings(connection, ids)
+        vectors = read_embeddings(connection, ids).astype(np.float32)
     return {
         item: vector for item, vector in zip(ids.tolist(), vectors, strict=True) if not np.isnan(vector[0])
     }

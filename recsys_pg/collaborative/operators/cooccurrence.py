@@ -1,10 +1,10 @@
 """How often two items are liked together, by how much else their users and they are involved in."""
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.blocks import blocks
-from recsys_pg.collaborative.graph import strongest_sparse
+from recsys_pg.collaborative.graph import stacked, strongest_sparse
 from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.types import Progress
@@ -35,4 +35,4 @@ def cooccurrence(
         rows.append(strongest_sparse(part, neighbors))
         if progress:
             progress("count together", block.stop, n_items)
-    return Operator(graph=csr_array(vstack(rows, format="csr")))
+    return Operator(graph=stacked(rows))

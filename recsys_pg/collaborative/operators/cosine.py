@@ -1,10 +1,11 @@
 """Item-based nearest neighbors: the cosine of who liked what, for catalogues of any size."""
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array, vstack
+import numpy.typing as npt
+from scipy.sparse import csr_array, diags_array
 
 from recsys_pg.collaborative.blocks import blocks
-from recsys_pg.collaborative.graph import strongest_sparse
+from recsys_pg.collaborative.graph import stacked, strongest_sparse
 from recsys_pg.types import Progress
 
 LONGEST_PROFILE = 2000
@@ -54,7 +55,7 @@ def cosine(
         rows.append(strongest_sparse(part.astype(np.float32), neighbors))
         if progress:
             progress("learn item graph", block.stop, items.shape[0])
-    return csr_array(vstack(rows, format="csr"))
+    return stacked(rows)
 
 
 def _shortened(weights: csr_array[np.float64], seed: int) -> csr_array[np.float64]:
@@ -73,4 +74,6 @@ def _shortened(weights: csr_array[np.float64], seed: int) -> csr_array[np.float6
 
 
 def _damped(weights: csr_array[np.float64]) -> csr_array[np.float64]:
-    return csr_array(diags_array(1 / np.sqrt(weights.sum(axis=1))) @ weights)
+    totals: npt.NDArray[np.float64] = weights.sum(axis=1)
+    totals[totals == 0] = 1  # of users of whom nothing is left
+    return csr_array(diags_array(1 / np.sqrt(totals)) @ weights)

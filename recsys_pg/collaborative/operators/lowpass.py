@@ -1,17 +1,21 @@
 """The spectral operator: what the leading singular vectors of the interactions hold."""
 
-import numpy as np
-
 from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
+from recsys_pg.types import Progress
 
 DIMENSIONS = 384
 """Singular vectors; with 384 of them Gowalla is at its best (docs/quality.md)."""
 
 
 def lowpass(
-    weights: Sparse, *, dimensions: int = DIMENSIONS, exponent: float = 0.4, seed: int = 0
+    weights: Sparse,
+    *,
+    dimensions: int = DIMENSIONS,
+    exponent: float = 0.4,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Operator:
     """The projection on the leading singular vectors of the normalized interactions.
 
@@ -24,6 +28,7 @@ def lowpass(
         dimensions: number of singular vectors, cut to what there are.
         exponent: e; the smaller, the more popularity counts.
         seed: of the randomized decomposition.
+        progress: called in each iteration.
     """
     ratings, scale = normalized(weights, exponent)
     vectors = right_singular_vectors(
@@ -32,7 +37,8 @@ def lowpass(
         weights.shape[1],
         min(dimensions, *weights.shape),
         seed=seed,
+        progress=lambda done, total: progress("decompose", done, total) if progress else None,
     )
-    seen = (weights.count_nonzero(axis=0) > 0)[:, None]
-    scales = scale[:, None]
-    return Operator(np.where(seen, vectors / scales, 0), np.where(seen, vectors * scales, 0))
+    vectors[weights.count_nonzero(axis=0) == 0] = 0
+    vectors *= scale[:, None]
+    return Operator(vectors, vectors, ratio=scale**-2)

@@ -7,11 +7,14 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 from scipy.sparse import coo_array, csr_array
 
-from recsys_pg.collaborative.graph import strongest_sparse
+from recsys_pg.collaborative.graph import stacked, strongest_sparse
 from recsys_pg.collaborative.operators.operator import Operator
 from recsys_pg.collaborative.sequences import Sequences
+from recsys_pg.types import Progress
 
 _SMALLEST_DECAY = 0.01
+_STEPS = 250_000
+"""Occurrences of items whose successors are counted together."""
 
 
 def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, reg: float = 0.04) -> Operator:
@@ -56,26 +59,46 @@ def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, r
 
 
 def transitions(
-    sequences: Sequences, n_items: int, *, neighbors: int, decay: float = 0.8, exponent: float = 0.5
+    sequences: Sequences,
+    n_items: int,
+    *,
+    neighbors: int,
+    decay: float = 0.8,
+    exponent: float = 0.5,
+    progress: Progress | None = None,
 ) -> Operator:
     """How often an item followed on another, the nearer the more, by how often each occurs; for any n_items.
 
     B[j, i] = c_ji / (n_j + 1)^½ / n_i^e, where c_ji = Σ decay^(lag − 1) over the times that i came lag steps
-    after j, and n counts occurrences. Only the strongest neighbors of each item are kept.
+    after j, and n counts occurrences. Only the strongest neighbors of each item are kept. Counted in
+    blocks of items, of about 200 MB each.
     """
-    counts = np.bincount(sequences.items, minlength=n_items).astype(np.float64)
-    nobody = np.zeros(0, dtype=np.int32)
-    total = csr_array((np.zeros(0, np.float32), (nobody, nobody)), shape=(n_items, n_items))
-    for lag in range(1, _lags(decay)):
-        first, second = sequences.pairs(lag)
-        values = np.full(len(first), decay ** (lag - 1), np.float32)
-        pairs = (sequences.items[first], sequences.items[second])
-        total = csr_array(total + csr_array((values, pairs), shape=total.shape))
-    total.setdiag(0)
-    total.eliminate_zeros()
-    rows = np.repeat(np.arange(n_items), np.diff(total.indptr))
-    total.data /= (np.sqrt(counts[rows] + 1) * counts[total.indices] ** exponent).astype(np.float32)
-    return Operator(graph=strongest_sparse(csr_array(total), neighbors))
+    counts = np.bincount(sequences.items, minlength=n_items)
+    left = sequences.steps_left
+    by_item = np.argsort(sequences.items, kind="stable")
+    ends = np.cumsum(counts)
+    blocks = []
+    start = 0
+    while start < n_items:
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _STEPS, side="right")))
+        places = by_item[before : ends[stop - 1]]
+        firsts, seconds, values = [], [], []
+        for lag in range(1, _lags(decay)):
+            places = places[left[places] >= lag]
+            firsts.append(sequences.items[places] - start)
+            seconds.append(sequences.items[places + lag])
+            values.append(np.full(len(places), decay ** (lag - 1), np.float32))
+        pairs = (np.concatenate(firsts), np.concatenate(seconds))
+        block = csr_array((np.concatenate(values), pairs), shape=(stop - start, n_items))
+        rows = np.repeat(np.arange(start, stop), np.diff(block.indptr))
+        block.data /= np.sqrt(counts[rows] + 1) * counts[block.indices] ** exponent
+        block.data[rows == block.indices] = 0
+        blocks.append(strongest_sparse(block, neighbors))
+        if progress:
+            progress("count what follows", stop, n_items)
+        start = stop
+    return Operator(graph=stacked(blocks))
 
 
 def _lags(decay: float) -> int:

@@ -1,5 +1,6 @@
 """What every learned model is: a linear map from what somebody did to a score of every item."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -8,19 +9,22 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Halves: TypeAlias = npt.NDArray[np.float16]
 Sparse: TypeAlias = csr_array[np.float32]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """B = left · rightᵀ + graph, (n_items, n_items): B[j, i] is what item j of a history adds to i's score.
+    """B = D · left · rightᵀ + graph: B[j, i] is what item j of a history adds to the score of item i.
 
-    left and right are (n_items, d) or None, graph is dense, sparse or None; not all of them are None.
+    left and right are (n_items, d) or None, graph is dense, sparse or None; not all of them are None. D is
+    the diagonal matrix of ratio, (n_items,), or of ones: with it, one matrix may be both left and right.
     """
 
     left: Floats | None = None
     right: Floats | None = None
     graph: Floats | Sparse | None = None
+    ratio: Floats | None = None
 
     @property
     def n_items(self) -> int:
@@ -33,7 +37,7 @@ class Operator:
         """histories · B: (n_users, n_items) of weights in, of scores out."""
         total: Floats = np.zeros((histories.shape[0], self.n_items), np.float32)
         if self.left is not None and self.right is not None:
-            total += (histories @ self.left) @ self.right.T
+            total += (self._weighed(histories) @ self.left) @ self.right.T
         if self.graph is not None:
             total += dense(histories @ self.graph)
         return total
@@ -43,6 +47,8 @@ class Operator:
         total: Floats = np.zeros_like(vectors)
         if self.left is not None and self.right is not None:
             total += self.left @ (self.right.T @ vectors)
+            if self.ratio is not None:
+                total *= self.ratio[:, None]
         if self.graph is not None:
             total += self.graph @ vectors
         return total
@@ -51,7 +57,8 @@ class Operator:
         """Bᵀ · vectors, (n_items, k) in and out."""
         total: Floats = np.zeros_like(vectors)
         if self.left is not None and self.right is not None:
-            total += self.right @ (self.left.T @ vectors)
+            weighed = vectors if self.ratio is None else vectors * self.ratio[:, None]
+            total += self.right @ (self.left.T @ weighed)
         if self.graph is not None:
             total += self.graph.T @ vectors
         return total
@@ -60,10 +67,22 @@ class Operator:
         """Some rows of B, dense: (n, n_items)."""
         total: Floats = np.zeros((len(range(*block.indices(self.n_items))), self.n_items), np.float32)
         if self.left is not None and self.right is not None:
-            total += self.left[block] @ self.right.T
+            total += self.left_rows(np.arange(*block.indices(self.n_items))) @ self.right.T
         if self.graph is not None:
             total += dense(self.graph[block])
         return total
+
+    def left_rows(self, items: npt.NDArray[np.signedinteger]) -> Floats:
+        """Some rows of D · left; there is a left matrix."""
+        assert self.left is not None  # noqa: S101
+        rows: Floats = self.left[items]
+        return rows if self.ratio is None else rows * self.ratio[items, None]
+
+    def _weighed(self, histories: Sparse) -> Sparse:
+        if self.ratio is None:
+            return histories
+        data = histories.data * self.ratio[histories.indices]
+        return csr_array((data, histories.indices, histories.indptr), shape=histories.shape)
 
 
 def dense(matrix: Floats | Sparse) -> Floats:
@@ -72,35 +91,75 @@ def dense(matrix: Floats | Sparse) -> Floats:
 
 
 class OperatorSum:
-    """Σ weight · B of operators that are added one after the other, so that only the sum need be kept."""
+    """Σ weight · B. Refers to the operators, so that one that several sums hold is in memory once."""
 
-    def __init__(self) -> None:
-        self._lefts: list[Floats] = []
-        self._rights: list[Floats] = []
-        self._graph: Floats | Sparse | None = None
+    def __init__(self, terms: Sequence[tuple[float, Operator]]) -> None:
+        self._terms = [(np.float32(weight), operator) for weight, operator in terms]
 
-    def add(self, operator: Operator, weight: float) -> None:
-        """Add weight · B; the operator stays as it is."""
-        if operator.left is not None and operator.right is not None:
-            self._lefts.append(operator.left * np.float32(weight))
-            self._rights.append(operator.right)
-        if operator.graph is not None:
-            self._graph = _added(self._graph, operator.graph * np.float32(weight))
+    @property
+    def n_items(self) -> int:
+        """Side of the matrix."""
+        return self._terms[0][1].n_items
 
-    def total(self) -> Operator:
-        """The sum of what was added, at least one operator."""
-        if not self._lefts:
-            return Operator(graph=self._graph)
-        return Operator(np.hstack(self._lefts), np.hstack(self._rights), self._graph)
+    @property
+    def is_sparse(self) -> bool:
+        """Whether no graph is dense."""
+        return not any(isinstance(operator.graph, np.ndarray) for _, operator in self._terms)
 
+    def times(self, vectors: Floats) -> Floats:
+        """The sum · vectors, (n_items, k) in and out."""
+        return self._added(lambda operator: operator.times(vectors))
 
-def _added(graph: Floats | Sparse | None, more: Floats | Sparse) -> Floats | Sparse:
-    """Both may be changed; the result is one of them where one is dense."""
-    if graph is None:
-        return more
-    if isinstance(graph, csr_array) and isinstance(more, csr_array):
-        return csr_array(graph + more)
-    if isinstance(graph, csr_array):
-        graph, more = more, graph
-    graph += more if not isinstance(more, csr_array) else more.toarray()
-    return graph
+    def transposed_times(self, vectors: Floats) -> Floats:
+        """The transposed sum · vectors, (n_items, k) in and out."""
+        return self._added(lambda operator: operator.transposed_times(vectors))
+
+    def rows(self, block: slice) -> Floats:
+        """Some rows of the sum, dense: (n, n_items)."""
+        return self._added(lambda operator: operator.rows(block))
+
+    def rows_times(self, vectors: Floats) -> Callable[[slice], Floats]:
+        """What gives some rows of the sum · vectors, (n, k), without all the others."""
+        inner = [
+            None if operator.right is None else operator.right.T @ vectors for _, operator in self._terms
+        ]
+
+        def rows(block: slice) -> Floats:
+            items = np.arange(block.start, block.stop)
+            total: Floats = np.zeros((len(items), vectors.shape[1]), np.float32)
+            for (weight, operator), folded in zip(self._terms, inner, strict=True):
+                if folded is not None:
+                    total += weight * (operator.left_rows(items) @ folded)
+                if operator.graph is not None:
+                    total += weight * (operator.graph[block] @ vectors)
+            return total
+
+        return rows
+
+    def graph_rows(self, block: slice) -> Sparse:
+        """Some rows of the sum of the graphs, (n, n_items), where no graph is dense."""
+        total = csr_array((block.stop - block.start, self.n_items), dtype=np.float32)
+        for weight, operator in self._terms:
+            if isinstance(operator.graph, csr_array):
+                total = csr_array(total + operator.graph[block] * weight)
+        return total
+
+    def products_at(
+        self, rows: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]
+    ) -> Floats:
+        """(n,) the entries of the sum at some places, but for its graphs."""
+        total: Floats = np.zeros(len(rows), np.float32)
+        for weight, operator in self._terms:
+            if operator.right is not None:
+                total += weight * np.einsum("ij,ij->i", operator.left_rows(rows), operator.right[columns])
+        return total
+
+    def _added(self, applied: Callable[[Operator], Floats]) -> Floats:
+        weight, first = self._terms[0]
+        total = applied(first)
+        total *= weight
+        for weight, operator in self._terms[1:]:
+            part = applied(operator)
+            part *= weight
+            total += part
+        return total

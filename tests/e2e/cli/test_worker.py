@@ -104,3 +104,21 @@ def test_train_without_interactions_says_what_is_missing(cli, url):
     done = cli("train", "--database-url", url)
     assert done.code == 0
     assert done.out.startswith("No item graph")
+
+
+def test_train_dry_run_says_what_would_be_learned_and_learns_nothing(cli, own_shop):
+    before = cli("model", "list", "--json", "--database-url", own_shop).json
+    shown = cli("train", "--dry-run", "--database-url", own_shop)
+    assert shown.code == 0, shown.err
+    for word in ("likes of 3 users", "cooccurrence", "left out", "Memory:", "Time:", "Disk:", "Item graph:"):
+        assert word in shown.out
+    plan = cli("train", "--dry-run", "--memory-gb", "2", "--json", "--database-url", own_shop).json
+    assert plan["memory_gb"] == 2
+    assert "cooccurrence" in plan["operators"]
+    assert cli("model", "list", "--json", "--database-url", own_shop).json == before
+
+
+def test_train_dry_run_without_interactions_says_what_is_missing(cli, url):
+    shown = cli("train", "--dry-run", "--database-url", url)
+    assert shown.code == 0
+    assert shown.out.startswith("No item graph: no interaction says")

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys_pg.collaborative import copying
+from recsys_pg.collaborative.histories import histories
 from recsys_pg.collaborative.log import read_interactions
 
 KINDS = st.one_of(
@@ -57,7 +58,17 @@ def test_the_size_of_the_batches_does_not_matter(engine, shop, monkeypatch, batc
     assert np.array_equal(log.likes.toarray(), np.full((4, 5), 0.5))
     assert log.user_ids.tolist() == [1, 2, 3, 4]
     assert log.item_ids.tolist() == [1, 2, 3, 4, 5]
-    assert seen[-1] == ("read interactions", 20, None)
+    assert seen[-1] == ("read interactions", 20, 20)
+
+
+def test_histories_are_as_long_as_the_setting_says(engine, shop):
+    shop.add(1, 6)
+    shop.record((1, item, "like", None) for item in range(1, 7))
+    shop.sql("update recsys.settings set value = '4' where key = 'history.length'")
+    with engine.connect() as connection:
+        log = read_interactions(connection)
+    assert log.history_length == 4
+    assert log.item_ids[histories(log.liked_only()).items].tolist() == [6, 5, 4, 3]
 
 
 def test_no_interactions_give_an_empty_matrix(engine):

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.collaborative import train
-from recsys_pg.collaborative.active import read_active
+from recsys_pg.collaborative.active import find_active, read_active
 from recsys_pg.collaborative.histories import histories
 from recsys_pg.collaborative.log import read_interactions
 from recsys_pg.db import driver_connection
@@ -19,8 +19,10 @@ def learned(engine):
     """The log, and the scores of all items for all users by the active model, (n_users, n_items)."""
     with engine.connect() as connection:
         log = read_interactions(connection)
-        active = read_active(driver_connection(connection), log.item_ids, quiet)
-    return log, active.factors.scores(histories(log))
+        driver = driver_connection(connection)
+        everything = np.arange(len(log.item_ids))
+        active = read_active(driver, find_active(driver), log.item_ids, everything, quiet)
+    return log, active.scores(histories(log))
 
 
 def hybrid(shop, user: int, n: int = 10, arguments: str = "") -> dict[int, float]:

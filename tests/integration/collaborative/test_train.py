@@ -64,17 +64,18 @@ def test_the_model_says_what_it_was_trained_with(engine, shop):
     shop.fill()
     report = train(engine, neighbors=5, seed=3)
     [model] = shop.sql("select * from recsys.models where purpose = 'collaborative'")
-    assert (model.id, model.name, model.is_active) == (report.model_id, "ease", True)
+    assert (model.id, model.name, model.is_active) == (report.model_id, report.algorithm, True)
     assert datetime.fromisoformat(model.revision).tzinfo is not None
     assert model.parameters.pop("until") > 0
     assert model.parameters.pop("embedding_model_id") is not None
     assert {term["operator"] for term in model.parameters.pop("terms")} == {t.operator for t in report.terms}
-    assert model.parameters == {"neighbors": 5, "reg": 1.5, "seed": 3}
+    assert model.parameters == {"neighbors": 5, "reg": 1.5 if model.name == "ease" else 20, "seed": 3}
     assert model.metrics.pop("seconds") > 0
     assert model.metrics.pop("edges") == sum(map(len, shop.graph(model.id).values()))
     assert model.metrics.pop("ndcg") == pytest.approx(report.ndcg)
     assert set(model.metrics.pop("ndcg_alone")) == set(report.ndcg_alone)
     assert model.metrics.pop("left_out") == {**report.left_out}
+    assert model.metrics.pop("graph_ndcg") == pytest.approx({**report.graph_ndcg})
     assert model.metrics == {"users": 60, "items": 20, "interactions": 300, "comparison": None}
 
 
@@ -240,18 +241,12 @@ def test_a_connection_lost_while_learning_changes_nothing(engine, shop):
 
 def test_auto_says_why_it_took_which_algorithm(engine, shop):
     shop.fill()
-    assert train(engine).message == "EASE, because 20 items with interactions need 4.8e-06 GB of 4."
-    report = train(engine, memory_gb=1e-6)
-    assert report.algorithm == "cosine"
-    assert report.message == (
-        "Cosine, because EASE needs 4.8e-06 GB for 20 items with interactions, and memory_gb is 1e-06."
-        " No sum of operators: the memory or the interactions are too few for one. So the hybrid goes by the"
-        " item graph and the texts."
-    )
-    with pytest.raises(
-        InvalidArgumentError, match=r"needs 4.8e-06 GB .* Raise memory_gb, or pass algorithm cosine"
-    ):
-        train(engine, algorithm="ease", memory_gb=1e-6)
+    report = train(engine)
+    assert set(report.graph_ndcg) == {"ease", "cosine"}
+    assert report.algorithm == max(("ease", "cosine"), key=lambda name: report.graph_ndcg[name])
+    assert "NDCG@20" in report.message
+    assert f"{report.graph_ndcg['cosine']:.4f}" in report.message
+    assert train(engine, algorithm="cosine").message.startswith("The cosine was asked for.")
 
 
 @pytest.mark.parametrize(

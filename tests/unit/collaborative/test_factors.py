@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.factors import factorize
 from recsys_pg.collaborative.histories import histories, sampled_histories
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.operators.operator import Operator
+from recsys_pg.collaborative.operators.operator import Operator, OperatorSum
 
 ITEMS = 50
 
@@ -23,12 +23,21 @@ def some_log(users: int = 120, seed: int = 0) -> InteractionLog:
     )
 
 
-def random_operator(seed: int) -> Operator:
-    return Operator(graph=np.random.default_rng(seed).normal(size=(ITEMS, ITEMS)).astype(np.float32))
+def summed(operator: Operator) -> OperatorSum:
+    return OperatorSum([(1.0, operator)])
+
+
+def random_graph(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(ITEMS, ITEMS)).astype(np.float32)
+
+
+def random_operator(seed: int) -> OperatorSum:
+    return summed(Operator(graph=random_graph(seed)))
 
 
 def whole(operators, found):
-    return sum(operator.scores(found.decayed(decay)) for decay, operator in operators)
+    everything = slice(0, found.n_items)
+    return sum(found.decayed(decay) @ operator.rows(everything) for decay, operator in operators)
 
 
 def test_with_enough_dimensions_nothing_is_lost():
@@ -77,24 +86,28 @@ def test_fewer_histories_than_dimensions(users):
         [0] * 3 + [1] * (3 * (users - 1)), [0, 1, 2] * users, [1] * 3 * users, range(3 * users)
     )
     graph = csr_array(np.ones((3, 3), np.float32))
-    factors = factorize([(1.0, Operator(graph=graph))], histories(log))
+    operators = [(1.0, summed(Operator(graph=graph)))]
+    factors = factorize(operators, histories(log))
     assert factors.targets.shape == (3, users)
-    assert factors.scores(histories(log)) == pytest.approx(
-        whole([(1.0, Operator(graph=graph))], histories(log))
-    )
+    assert factors.scores(histories(log)) == pytest.approx(whole(operators, histories(log)))
 
 
 def test_in_a_large_catalogue_the_residual_is_sought_in_the_graph(monkeypatch):
-    graph = csr_array(np.where(random_operator(1).graph > 1, random_operator(1).graph, 0))
+    graph = csr_array(np.where(random_graph(1) > 1, random_graph(1), 0))
     left, right = np.random.default_rng(4).normal(size=(2, ITEMS, 3)).astype(np.float32)
-    operators = [(0.9, Operator(left, right, graph))]
+    operators = [(0.9, summed(Operator(left, right, graph)))]
     log = some_log()
     everywhere = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
     monkeypatch.setattr("recsys_pg.collaborative.factors.DENSE_ITEMS", ITEMS - 1)
     in_graph = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
+    # in half precision, and times a power of two that fits it
+    unit = np.median(in_graph.history / everywhere.history)
+    assert np.log2(unit) == pytest.approx(round(np.log2(unit)), abs=1e-3)
+    assert in_graph.history.dtype == np.float16
+    assert in_graph.history == pytest.approx(everywhere.history * unit, rel=1e-3, abs=1e-3)
     inside = graph.toarray() != 0
     assert in_graph.residual.toarray() == pytest.approx(
-        np.where(inside, everywhere.residual.toarray(), 0), abs=1e-4
+        np.where(inside, everywhere.residual.toarray(), 0) * unit, abs=1e-4
     )
-    low_rank = [(0.9, Operator(left, right))]
+    low_rank = [(0.9, summed(Operator(left, right)))]
     assert factorize(low_rank, sampled_histories(log, 1000), dimensions=8).scales[0].residual.nnz == 0

@@ -37,8 +37,8 @@ def expected(log: InteractionLog, moment: int, length: int) -> list[tuple[int, f
 
 @given(EVENTS, st.integers(1, 8))
 def test_every_moment_has_the_latest_items_with_the_sums_of_their_weights(events, length):
-    log = log_of(events)
-    found = histories_at(log, np.arange(len(log)), length)
+    log = InteractionLog.of(*zip(*events, strict=True), history_length=length)
+    found = histories_at(log, np.arange(len(log)))
     for moment in range(len(log)):
         rows = np.flatnonzero(found.users == moment)
         assert found.ages[rows].tolist() == list(range(len(rows)))

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from recsys_pg.collaborative.candidates import CANDIDATES, Material, fitting
+from recsys_pg.collaborative.candidates import CANDIDATES, fitting
 from recsys_pg.collaborative.histories import histories
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.model import learn_model
+from recsys_pg.collaborative.size import Size, size_of
 
 GROUPS, OF_GROUP = 6, 12
 
@@ -75,18 +76,48 @@ def test_without_texts_content_is_left_out():
 
 
 def test_what_does_not_fit_the_memory_is_left_out():
-    material = Material(some_log(), None, 0, quiet)
-    everything, _ = fitting(material, 1)
-    some, left_out = fitting(material, 2e-4)
-    assert 0 < len(some) < len(everything)
-    assert all("memory_gb is 0.0002" in left_out[c.name] for c in everything if c not in some)
+    size = Size(
+        users=10_000,
+        items=60_000,
+        likes=450_000,
+        interactions=500_000,
+        pairs=20_000_000,
+        embedded=60_000,
+        is_ordered=True,
+        fields=1850,
+    )
+    everything, some, nothing = (fitting(size, memory_gb) for memory_gb in (4, 1.1, 0.5))
+    assert 0 < len(some.chosen) < len(everything.chosen)
+    assert nothing.chosen == []
+    for selection, memory_gb in ((everything, 4), (some, 1.1)):
+        assert selection.peak_gb <= memory_gb
+    left_out = [c.name for c in everything.chosen if c not in some.chosen]
+    assert all("memory_gb is 1.1" in some.left_out[name] for name in left_out)
+    # what is left goes to the residuals and to the content map
+    assert 20 <= some.neighbors < everything.neighbors
+    assert 5000 <= some.mapped < everything.mapped == 50_000
+
+
+def test_a_million_items_are_learned_in_16_gb():
+    size = Size(
+        users=1_000_000,
+        items=1_000_000,
+        likes=9_500_000,
+        interactions=10_000_000,
+        pairs=100_000_000,
+        embedded=1_000_000,
+        is_ordered=True,
+        fields=4000,
+    )
+    selection = fitting(size, 16)
+    assert {"cooccurrence", "lowpass", "transitions"} <= {candidate.name for candidate in selection.chosen}
+    assert selection.peak_gb <= 16
 
 
 def test_every_candidate_is_learned_or_the_reason_is_given():
-    material = Material(some_log(), None, 0, quiet)
-    chosen, left_out = fitting(material, 1)
-    assert {c.name for c in chosen} | set(left_out) == {c.name for c in CANDIDATES}
-    assert left_out["transitions"] == "next_item fits"
+    selection = fitting(size_of(some_log(), None), 1)
+    assert {c.name for c in selection.chosen} | set(selection.left_out) == {c.name for c in CANDIDATES}
+    assert selection.left_out["transitions"] == "next_item fits"
 
 
 def test_where_nothing_can_be_said_of_what_is_unseen_there_is_no_sum():

@@ -34,6 +34,7 @@ def some_operators() -> list[Operator]:
         Operator(graph=graph),
         Operator(graph=sparse),
         Operator(left, right, sparse),
+        Operator(left, left, ratio=random.uniform(0.5, 2, 30).astype(np.float32)),
     ]
 
 
@@ -47,14 +48,11 @@ def test_all_ways_to_apply_an_operator_agree(operator):
     assert operator.rows(slice(3, 7)) == pytest.approx(matrix[3:7], abs=1e-5)
 
 
-def added(operators: list[Operator], weights: list[float]) -> Operator:
-    total = OperatorSum()
-    for operator, weight in zip(operators, weights, strict=True):
-        total.add(operator, weight)
-    return total.total()
+def added(operators: list[Operator], weights: list[float]) -> OperatorSum:
+    return OperatorSum(list(zip(weights, operators, strict=True)))
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 1, 0, 1]])
+@pytest.mark.parametrize("order", [[0, 1, 2, 4], [3, 2, 1, 0], [2, 1, 0, 1], [2, 3, 4, 0]])
 def test_a_sum_is_the_sum_and_leaves_its_parts(order):
     operators, weights = [some_operators()[number] for number in order], [1, -0.5, 2, 0.25]
     expected = sum(w * full(o) for o, w in zip(operators, weights, strict=True))
@@ -63,10 +61,24 @@ def test_a_sum_is_the_sum_and_leaves_its_parts(order):
         assert full(operator) == pytest.approx(full(some_operators()[number]))
 
 
-def test_a_sum_stays_as_small_as_its_parts():
+@pytest.mark.parametrize("numbers", [[0, 1, 2, 4], [2, 3, 4, 0]])
+def test_all_ways_to_apply_a_sum_agree(numbers):
+    total = added([some_operators()[number] for number in numbers], [1, -0.5, 2, 0.25])
+    matrix, part = full(total), slice(3, 7)
+    vectors = np.random.default_rng(2).normal(size=(30, 5)).astype(np.float32)
+    assert total.times(vectors) == pytest.approx(matrix @ vectors, abs=1e-4)
+    assert total.transposed_times(vectors) == pytest.approx(matrix.T @ vectors, abs=1e-4)
+    assert total.rows_times(vectors)(part) == pytest.approx((matrix @ vectors)[part], abs=1e-4)
+    if total.is_sparse:
+        rows, columns = (places.ravel() for places in np.mgrid[part, 0:30])
+        products = total.products_at(rows, columns).reshape(4, 30)
+        assert products + total.graph_rows(part).toarray() == pytest.approx(matrix[part], abs=1e-4)
+
+
+def test_a_sum_with_a_dense_graph_is_not_sparse():
     operators = some_operators()
-    assert added(operators[:1], [2]).graph is None
-    assert isinstance(added([operators[2], operators[3]], [1, 1]).graph, csr_array)
+    assert not added(operators[:2], [1, 1]).is_sparse
+    assert added(operators[2:], [1, 1, 1]).is_sparse
 
 
 def test_singular_vectors_are_those_of_the_dense_decomposition():
