@@ -39,7 +39,7 @@ begin
     end if;
     if controls.new_item_share > 0 then
         execute 'select array_agg(item.id)
-                 from (select i.* from recsys.items i order by i.created_at desc, i.id desc limit 1000) item
+                 from (select i.* from recsys.items i order by i.created_at desc, -i.id limit 1000) item
                  where item.id <> all ($2)' || conditions
         into others using filter, item_ids || further;
         further := further || recsys_api._new_items(coalesce(others, '{}'));

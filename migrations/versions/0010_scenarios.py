@@ -106,9 +106,10 @@ comment on column recsys.impressions.shown_at is 'When it was shown for the last
 comment on column recsys.impressions.times is 'How often it was shown since it is here.';
 """
 
-# the newest items, which new_item_share chooses from
+# the newest items, which new_item_share chooses from; with id itself in it, and all items of one time, it would serve for
+# looking up ids too, until they are of many
 NEWEST = """
-create index items_created_at_idx on recsys.items (created_at desc, id desc);
+create index items_created_at_idx on recsys.items (created_at desc, (-id));
 insert into recsys.settings (key, value, description) values
     ('new_items.interactions', '10', 'Below so many interactions an item counts as new for new_item_share.'),
     ('impressions.length', '500', 'Items a user of which is kept when they were shown last.');

@@ -107,8 +107,8 @@ def map_gb(size: Size, items: int) -> float:
     content = (DIMENSIONS if size.embedded else 0) + min(MOST_VALUES, size.fields)
     if not content:
         return 0.0
-    # the vectors, turned, put together, of the items that are learned from, and in double precision
-    an_item = 4 * DIMENSIONS * (1 + _TIME_SCALES) * 5 + 32 * min(DIMENSIONS, content) + 500
+    # the vectors, turned, and those of the items that are learned from
+    an_item = 4 * DIMENSIONS * (1 + _TIME_SCALES) * 3 + 32 * min(DIMENSIONS, content) + 500
     needed: float = items * an_item + 40 * content**2 + 16 * content * DIMENSIONS * (1 + _TIME_SCALES)
     return needed / GB
 

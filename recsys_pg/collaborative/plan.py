@@ -24,6 +24,8 @@ _VECTOR_BYTES = 2 * DIMENSIONS + 8
 _EDGE_BYTES = 12
 _ROW_BYTES = 100
 _INDEX_BYTES = 1300
+_APART_BYTES = 4000
+"""Rows and index entries of the histories, which are stored apart, and what pages leave empty, at most."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,6 @@ def _disk_bytes(size: Size, selection: Selection, neighbors: int) -> float:
     an_item = _ROW_BYTES + _EDGE_BYTES * min(neighbors, size.items)
     if selection.chosen:
         residuals = min(selection.neighbors, MOST_NEIGHBORS, size.items)
-        an_item += _ROW_BYTES + _VECTOR_BYTES * (1 + _TIME_SCALES) + _INDEX_BYTES
+        an_item += _ROW_BYTES + _VECTOR_BYTES * (1 + _TIME_SCALES) + _INDEX_BYTES + _APART_BYTES
         an_item += _TIME_SCALES * (_ROW_BYTES + _EDGE_BYTES * residuals)
     return float(an_item) * size.items
