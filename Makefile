@@ -60,7 +60,7 @@ bench-new-users: $(INSTALLED)  ## who has done one, two or five things, on Movie
 bench-quality: $(INSTALLED)  ## recommendations on public data sets beside published figures; needs their files
 	@$(BIN)/python benchmarks/quality.py
 
-bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items, and the plans of its parts
+bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items and 10,000,000 interactions
 	@$(BIN)/python benchmarks/recommend_speed.py
 
 bench-search: $(INSTALLED)  ## filtered search at every selectivity beside pgvector, pgvectorscale, Qdrant and FAISS
