@@ -9,10 +9,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format docs bench-import bench-methods bench-quality bench-recommend bench-search clean
+.PHONY: help demo test check lint format docs bench-by-time bench-cold bench-diversity bench-import bench-methods \
+  bench-new-users bench-quality bench-recommend bench-search clean
 
 help:  ## list the targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## recommend films from MovieLens 100k, on an embedded PostgreSQL or RECSYS_PG_DATABASE_URL
 	@$(BIN)/recsys-pg demo
@@ -38,16 +39,28 @@ format: $(INSTALLED)  ## fix what ruff can fix, and format
 docs: $(INSTALLED)  ## write docs/sql-api.md anew from the functions' comments
 	@$(BIN)/python docs/generate_sql_api.py
 
+bench-by-time: $(INSTALLED)  ## the hybrid against every method when the future is foretold; needs the files
+	@$(BIN)/python benchmarks/by_time.py
+
+bench-cold: $(INSTALLED)  ## films that nobody has seen, ranked by SQL on MovieLens 1M, five seeds; needs its files
+	@$(BIN)/python benchmarks/cold.py
+
+bench-diversity: $(INSTALLED)  ## what diversity, damping, exploration and limits cost and bring on MovieLens 100k
+	@$(BIN)/python benchmarks/diversity.py
+
 bench-import: $(INSTALLED)  ## rows a second of `recsys-pg import` beside a bare binary COPY
 	@$(BIN)/python benchmarks/import_speed.py
 
 bench-methods: $(INSTALLED)  ## NDCG@10 and Recall@20 of every method on MovieLens 100k
 	@$(BIN)/python benchmarks/methods.py
 
+bench-new-users: $(INSTALLED)  ## who has done one, two or five things, on MovieLens latest-small; needs its files
+	@$(BIN)/python benchmarks/new_users.py
+
 bench-quality: $(INSTALLED)  ## recommendations on public data sets beside published figures; needs their files
 	@$(BIN)/python benchmarks/quality.py
 
-bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items, and the plans of its parts
+bench-recommend: $(INSTALLED)  ## milliseconds of recommend_for_user on 100,000 items and 10,000,000 interactions
 	@$(BIN)/python benchmarks/recommend_speed.py
 
 bench-search: $(INSTALLED)  ## filtered search at every selectivity beside pgvector, pgvectorscale, Qdrant and FAISS

@@ -12,9 +12,10 @@ The data is not part of the project (see --help of --data); a data set whose fil
 import argparse
 import gzip
 import json
+import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from statistics import fmean
 from typing import Any
 
 import sqlalchemy as sa
+from exact_lists import exact_lists
 from methods import scratch_database, show
 from server import RESULTS
 
@@ -138,24 +140,37 @@ def run(protocol: Protocol, data: Path, seed: int) -> dict[str, Any]:
         started = time.perf_counter()
         report = train(engine, holdout=protocol.holdout, memory_gb=8, seed=seed, progress=show)
         seconds = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         started = time.perf_counter()
         found = lists(engine, sorted(set(test) & set(known)), protocol.k)
         asked = time.perf_counter() - started
+        exact = exact_lists(engine, [user + 1 for user in found], protocol.k, show)
         with engine.connect() as connection:
             model = connection.execute(
                 sa.text("select parameters, metrics from recsys.models where id = :id"),
                 {"id": report.model_id},
             ).one()
+    numpy_lists = {user - 1: [item - 1 for item in items] for user, items in exact.items()}
+
+    def mean(metric: Callable[[Sequence[int], set[int], int], float], of: Mapping[int, list[int]]) -> float:
+        return round(fmean(metric(of[user], test[user], protocol.k) for user in found), 4)
+
     return {
         "name": protocol.name,
         "k": protocol.k,
         "users": len(found),
-        "recall": round(fmean(recall(found[user], test[user], protocol.k) for user in found), 4),
-        "ndcg": round(fmean(ndcg(found[user], test[user], protocol.k) for user in found), 4),
+        "recall": mean(recall, found),
+        "ndcg": mean(ndcg, found),
+        "recall_numpy": mean(recall, numpy_lists),
+        "ndcg_numpy": mean(ndcg, numpy_lists),
+        "same_items": round(
+            fmean(len({*found[user]} & {*numpy_lists[user]}) / protocol.k for user in found), 4
+        ),
         "bar": protocol.bar,
         "goal": protocol.goal,
         "published": protocol.published,
         "train_seconds": round(seconds, 1),
+        "train_peak_gb": round(peak, 2),
         "milliseconds_a_user": round(1000 * asked * CONNECTIONS / len(found), 2),
         "parameters": model.parameters,
         "metrics": model.metrics,
@@ -180,6 +195,7 @@ def main() -> int:
         print(
             f"\r\033[K{row['name']:<26} Recall@{row['k']} {row['recall']:.4f} (bar {row['bar'][0]:.4f})"
             f"  NDCG@{row['k']} {row['ndcg']:.4f} (bar {row['bar'][1]:.4f})"
+            f"  all items in numpy {row['recall_numpy']:.4f} {row['ndcg_numpy']:.4f}"
             f"  trained in {row['train_seconds']:.0f} s, {row['milliseconds_a_user']:.1f} ms a user"
         )
     RESULTS.mkdir(exist_ok=True)

@@ -1,111 +1,248 @@
-"""Milliseconds of `recommend_for_user` on 100,000 items and 1,000,000 interactions, and its parts' plans.
+"""Milliseconds of `recommend_for_user` in a large shop, filtered or not, and what else scale asks for.
 
-The database is made by the product: import of the files of import_speed.py, the worker, and training. The
-texts there are made up, so the worker gets vectors made up too: those of the demo's 260 film descriptions
-plus noise of .03 a component, so that items form clusters as real ones do.
+The shop is that of recommend_data.py, its model of `recsys-pg train`. Measured are
 
-Run: python benchmarks/recommend_speed.py. Uses the server of RECSYS_PG_DATABASE_URL, or else a private one.
+- calls with each filter over one connection, beside one bare HNSW query over the same targets; and the share
+  of the ten rows that an exact computation over all items finds too
+- the parts of a call
+- calls a second with 1, 2, 4 and 8 connections, and how many of them waited for a lock
+- with --switch: training and switching to another model under load, every result compared with what either
+  model says
+
+    python benchmarks/recommend_speed.py --items 1000000 --folder DIR
+
+The first run on a folder makes the shop there (over an hour for a million items), later ones use it again.
+Without a folder it is made in a temporary one.
 """
 
 import argparse
 import json
-import platform
-import re
 import statistics
+import subprocess
+import threading
 import time
-import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
-import sqlalchemy as sa
-from import_speed import generate, write_files
-from psycopg.conninfo import make_conninfo
-from server import RESULTS, server_url
+from package_vectors import CACHE
+from psycopg import sql
+from recommend_data import Shop, make_shop
+from recommend_shop import ShopDatabase, shop_server
+from search_data import Floats, topic_name
+from search_servers import machine
+from server import RESULTS
 
-from recsys_pg import db, schema
-from recsys_pg.collaborative import train
-from recsys_pg.demo.films import described_films
-from recsys_pg.embedding import Embeddings, SentenceTransformerEmbedder, Worker
-from recsys_pg.importing import import_dataset, open_dataset
+from recsys_pg.collaborative.copying import copied_rows
+from recsys_pg.collaborative.served import row_type
 
-DATABASE = "recsys_recommend_speed"
-FILTERS = {
-    "none": "null",
-    "category (0.5 %)": "recsys_api.item_filter(categories => '{category 7}')",
-    "in stock (80 %)": "recsys_api.item_filter(in_stock => true)",
-    "price up to 300 (30 %)": "recsys_api.item_filter(max_price => 300)",
-    "price up to 20 (2 %)": "recsys_api.item_filter(max_price => 20)",
-    "category and in stock": "recsys_api.item_filter(categories => '{category 7}', in_stock => true)",
-}
+LENGTH = 10
+CONNECTIONS = (1, 2, 4, 8)
+TIE = 2e-3
+"""Scores closer than this share of the best are a tie: targets are halves, and sums differ by their order."""
+CALL = "select item_id from recsys_api.recommend_for_user(%(user)s, 10, {filter})"
+BARE = "select f.item_id from recsys.item_factors_{model} f order by f.target <=> %(query)s::halfvec limit 10"
 PARTS = {
-    "history of the user": ("_history", ("user_id",)),
-    "items to leave out": ("_hidden_items", ("user_id", "exclude_seen")),
-    "taste vector": ("_taste", ("item_ids", "weights")),
-    "item graph": ("_graph_scores", ("item_ids", "weights")),
-    "reasons": ("_contributions", ("item_ids", "weights", "target_item_ids")),
+    "what the user did": "select * from recsys_api._history(%(user)s)",
+    "what to leave out": "select recsys_api._hidden_items(%(user)s, true)",
+    "query vector": "select recsys_api._factor_query(%(model)s, %(decays)s, %(items)s, %(weights)s)",
+    "residuals": "select * from recsys_api._residual_scores(%(model)s, %(decays)s, %(items)s, %(weights)s)",
+    "nearest targets": "select * from recsys_api._nearest_factors("
+    "%(query)s::vector, 50, 15, recsys_api._exclude(null, %(hidden)s), %(model)s)",
+    "reasons": "select * from recsys_api._contributions(%(items)s, %(weights)s, %(found)s)",
 }
-NEAREST = """
-select i.id, i.distance
-from (select i.*, i.embedding <=> $1 as distance from recsys.items i order by i.embedding <=> $1 limit 100) i
-where i.id <> all ($2) order by i.distance, i.id limit 20
-"""
-POPULAR = """
-select p.item_id, p.log2_weight
-from recsys.item_popularity p join recsys.items i on i.id = p.item_id
-where i.in_stock order by p.log2_weight desc, p.item_id limit 10
-"""
 
 
-class NoisyEmbedder:
-    """Vectors of real descriptions with noise, chosen by the text."""
+@dataclass(frozen=True)
+class Filter:
+    """A filter that passes about a share of the items: of what a user likes, or whatever he likes."""
 
-    name = "benchmark-noise"
-    revision = "1"
-    dimensions = 384
-
-    def __init__(self) -> None:
-        texts = [film["description"] for film in described_films()]
-        self._centers = SentenceTransformerEmbedder().embed(texts)
-
-    def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Unit vectors, (n, 384) float32."""
-        seeds = [zlib.crc32(text.encode()) for text in texts]
-        noise = np.stack([np.random.default_rng(seed).normal(0, 0.03, 384) for seed in seeds])
-        vectors = self._centers[np.array(seeds) % len(self._centers)] + noise
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    name: str
+    sql: str
+    level: float = 100
+    of_taste: bool = False
 
 
-def build(engine: sa.Engine, options: argparse.Namespace) -> dict[str, float]:
-    seconds: dict[str, float] = {}
-
-    def timed(name: str, started: float) -> None:
-        seconds[name] = round(time.perf_counter() - started, 1)
-        print(f"{name}: {seconds[name]} s", flush=True)
-
-    schema.migrate(engine)
-    with TemporaryDirectory() as folder:
-        write_files(Path(folder), *generate(options.items, options.users, options.interactions, options.seed))
-        started = time.perf_counter()
-        import_dataset(engine, open_dataset(folder))
-        timed("import", started)
-    with engine.begin() as connection:
-        connection.execute(sa.text("update recsys.items set in_stock = false where id % 5 = 0"))
-    started = time.perf_counter()
-    Worker(engine, NoisyEmbedder(), batch_size=1000).run_once()
-    timed("worker", started)
-    started = time.perf_counter()
-    print(train(engine).message)
-    timed("train", started)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("vacuum analyze"))
-    return seconds
+FILTERS = (
+    Filter("none", "null"),
+    Filter("in stock (80 %)", "recsys_api.item_filter(in_stock => true)"),
+    Filter("10 %, a topic of the user's", "recsys_api.item_filter(tags => array[%(topic)s])", 10, True),
+    Filter("10 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 10),
+    Filter("1 %, a topic of the user's", "recsys_api.item_filter(categories => array[%(topic)s])", 1, True),
+    Filter("1 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 1),
+    Filter("0.1 %, a topic of the user's", "recsys_api.item_filter(tags => array[%(topic)s])", 0.1, True),
+    Filter("0.1 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 0.1),
+)
 
 
-def percentiles(milliseconds: list[float]) -> dict[str, float]:
+@dataclass(frozen=True)
+class User:
+    """Whom the benchmark asks for: the history, the query vector (384,), and what residuals add, by item."""
+
+    id: int
+    items: list[int]
+    weights: list[float]
+    query: Floats
+    residuals: Mapping[int, float]
+    hidden: list[int]
+    liked: int
+    """An item of the history, whose topics are the user's."""
+
+
+class Measurement:
+    """A shop with a model, and the users who are asked for."""
+
+    def __init__(self, shop: Shop, database: ShopDatabase, n_users: int, seed: int) -> None:
+        self._shop = shop
+        self.connection = database.connection
+        row = self.connection.execute(
+            "select id, decays from recsys.models where purpose = 'collaborative' and is_active"
+        ).fetchone()
+        assert row is not None
+        self.model, self.decays = row
+        random = np.random.default_rng(seed)
+        drawn = random.permutation(np.unique(shop.users))[: 2 * n_users]
+        users = [self._user(int(user), random) for user in drawn]
+        self.users = [user for user in users if user is not None][:n_users]
+
+    def _user(self, user: int, random: np.random.Generator) -> User | None:
+        history = self.connection.execute(
+            "select item_id, weight from recsys_api._history(%s)", (user,)
+        ).fetchall()
+        items, weights = [row[0] for row in history], [row[1] for row in history]
+        values = {
+            "model": self.model,
+            "decays": self.decays,
+            "items": items,
+            "weights": weights,
+            "user": user,
+        }
+        (query,) = self.connection.execute(PARTS["query vector"], values).fetchone() or (None,)
+        if query is None:
+            return None
+        (hidden,) = self.connection.execute(PARTS["what to leave out"], values).fetchone() or ([],)
+        residuals = dict(self.connection.execute(PARTS["residuals"], values).fetchall())
+        liked = int(random.choice(items))
+        return User(user, items, weights, np.asarray(query, np.float32), residuals, hidden, liked)
+
+    @cached_property
+    def targets(self) -> Floats:
+        """Of every item of the shop, (n_items, 384)."""
+        targets = np.zeros((self._shop.catalogue.rows, 384), np.float32)
+        statement = sql.SQL(
+            "copy (select model_id, item_id, target, history, is_learned from recsys.item_factors"
+            " where model_id = {}) to stdout (format binary)"
+        ).format(self.model)
+        for rows in copied_rows(self.connection, statement, row_type(len(self.decays))):
+            targets[rows["item_id"]["value"].astype(np.int64) - 1] = rows["target"]["value"]
+        return targets
+
+    def parameters(self, user: User, condition: Filter) -> dict[str, Any]:
+        """Of the statement with this filter."""
+        groups = self._shop.catalogue.groups
+        level = condition.level
+        topic = topic_name(level, int(groups[level][user.liked - 1])) if condition.of_taste else ""
+        return {
+            "user": user.id,
+            "topic": topic,
+            "price": self._highest_price(level),
+            "query": user.query,
+        }
+
+    def _highest_price(self, level: float) -> float:
+        return round(self._shop.catalogue.rows * level / 100) / 100
+
+    def exact(self, user: User, condition: Filter) -> tuple[set[int], int]:
+        """The items that score like one of the ten best or tie with it, and how many there can be."""
+        scores = self.targets @ user.query
+        for item, score in user.residuals.items():
+            scores[item - 1] += score
+        scores[np.array(user.hidden) - 1] = -np.inf
+        scores[~self._passes(user, condition)] = -np.inf
+        best = np.partition(scores, -LENGTH)[-LENGTH:]
+        wanted = int((best > 0).sum())
+        if not wanted:
+            return set(), 0
+        threshold = best[best > 0].min() - TIE * best.max()
+        return set((np.flatnonzero(scores >= threshold) + 1).tolist()), wanted
+
+    def _passes(self, user: User, condition: Filter) -> npt.NDArray[np.bool_]:
+        catalogue = self._shop.catalogue
+        if condition.of_taste:
+            groups = catalogue.groups[condition.level]
+            return groups == groups[user.liked - 1]
+        if "price" in condition.sql:
+            return catalogue.prices <= round(catalogue.rows * condition.level / 100)
+        if "stock" in condition.sql:
+            return self._shop.in_stock
+        return np.ones(catalogue.rows, dtype=bool)
+
+    def calls(self) -> dict[str, dict[str, float]]:
+        """Milliseconds by filter, and recall@10; filters take turns, the first round warms the caches."""
+        statements = {each.name: CALL.format(filter=each.sql) for each in FILTERS}
+        bare = BARE.format(model=self.model)
+        times: dict[str, list[float]] = {name: [] for name in (*statements, "bare HNSW, ef 40", "ef 200")}
+        recalls: dict[str, list[float]] = {name: [] for name in statements}
+        for is_counted in (False, True):
+            for user in self.users:
+                for each in FILTERS:
+                    parameters = self.parameters(user, each)
+                    started = time.perf_counter()
+                    rows = self.connection.execute(statements[each.name], parameters).fetchall()
+                    elapsed = 1000 * (time.perf_counter() - started)
+                    if is_counted:
+                        times[each.name].append(elapsed)
+                        continue
+                    if len(rows) != LENGTH:
+                        raise SystemExit(f"{each.name}, user {user.id}: {len(rows)} rows, not {LENGTH}.")
+                    true, wanted = self.exact(user, each)
+                    if wanted:
+                        found = sum(row[0] in true for row in rows[:wanted])
+                        recalls[each.name].append(found / wanted)
+                for name, breadth in (("bare HNSW, ef 40", 40), ("ef 200", 200)):
+                    self.connection.execute(f"set hnsw.ef_search = {breadth}")
+                    started = time.perf_counter()
+                    self.connection.execute(bare, {"query": user.query}).fetchall()
+                    times[name].append(1000 * (time.perf_counter() - started))
+                    self.connection.execute("reset hnsw.ef_search")
+        return {
+            name: percentiles(values)
+            | ({"recall": round(statistics.fmean(recalls[name]), 4)} if name in recalls else {})
+            for name, values in times.items()
+        }
+
+    def parts(self) -> dict[str, dict[str, float]]:
+        """Milliseconds of what an unfiltered call consists of, each called by itself."""
+        times: dict[str, list[float]] = {name: [] for name in PARTS}
+        for user in self.users:
+            values = {
+                "user": user.id,
+                "model": self.model,
+                "decays": self.decays,
+                "items": user.items,
+                "weights": user.weights,
+                "query": user.query,
+                "hidden": user.hidden,
+                "found": [
+                    row[0] for row in self.connection.execute(CALL.format(filter="null"), {"user": user.id})
+                ],
+            }
+            for name, statement in PARTS.items():
+                started = time.perf_counter()
+                self.connection.execute(statement, values).fetchall()
+                times[name].append(1000 * (time.perf_counter() - started))
+        return {name: percentiles(values) for name, values in times.items()}
+
+
+def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
+    """p50, p95 and the largest."""
     ordered = sorted(milliseconds)
     return {
         "p50": round(statistics.median(ordered), 2),
@@ -114,144 +251,173 @@ def percentiles(milliseconds: list[float]) -> dict[str, float]:
     }
 
 
-def measure(connection: psycopg.Connection[Any], users: list[int]) -> dict[str, dict[str, float]]:
-    """Milliseconds a call by filter, taking turns; the first round warms the caches and is not counted."""
-    queries = {
-        name: f"select * from recsys_api.recommend_for_user(%s, 10, {condition})"
-        for name, condition in FILTERS.items()
+def throughput(
+    database: ShopDatabase, pgbench: Path, users: int, seconds: int
+) -> dict[str, dict[str, float]]:
+    """Calls a second by number of connections; and what backends waited for, looked at every 50 ms."""
+    measured = {}
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "call.sql"
+        script.write_text(
+            f"\\set user random(1, {users})\nselect count(*) from recsys_api.recommend_for_user(:user, 10);\n"
+        )
+        for clients in CONNECTIONS:
+            command = [
+                str(pgbench),
+                "-n",
+                "-M",
+                "prepared",
+                "-f",
+                str(script),
+                "-c",
+                str(clients),
+                "-T",
+                str(seconds),
+            ]
+            waits: Counter[str] = Counter()
+            with subprocess.Popen([*command, database.url], stdout=subprocess.PIPE, text=True) as process:
+                while process.poll() is None:
+                    rows = database.connection.execute(
+                        "select coalesce(wait_event_type, 'running') from pg_stat_activity"
+                        " where application_name = 'pgbench' and state = 'active'"
+                    ).fetchall()
+                    waits.update(row[0] for row in rows)
+                    time.sleep(0.05)
+                assert process.stdout is not None
+                output = process.stdout.read()
+            (rate,) = [float(line.split()[2]) for line in output.splitlines() if line.startswith("tps")]
+            measured[str(clients)] = {"calls_per_second": round(rate, 1), **dict(waits)}
+    return measured
+
+
+def switch(measurement: Measurement, database: ShopDatabase, memory_gb: float, seed: int) -> dict[str, Any]:
+    """Train another model under load, and compare every result with what either model says."""
+    users = [user.id for user in measurement.users[:20]]
+    statement = CALL.format(filter="null")
+
+    def answers() -> dict[int, tuple[int, ...]]:
+        return {
+            user: tuple(row[0] for row in measurement.connection.execute(statement, {"user": user}))
+            for user in users
+        }
+
+    before = answers()
+    results: list[tuple[int, tuple[int, ...]]] = []
+    failures: list[str] = []
+    stop = threading.Event()
+
+    def read(offset: int) -> None:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            turn = offset
+            while not stop.is_set():
+                user = users[turn % len(users)]
+                turn += 1
+                try:
+                    rows = connection.execute(statement, {"user": user}).fetchall()
+                except psycopg.Error as error:
+                    failures.append(str(error))
+                    return
+                results.append((user, tuple(row[0] for row in rows)))
+                time.sleep(0.01)
+
+    readers = [threading.Thread(target=read, args=(7 * number,)) for number in range(2)]
+    for reader in readers:
+        reader.start()
+    training = database.train(memory_gb, seed)
+    time.sleep(2)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    after = answers()
+    of_old = sum(found == before[user] for user, found in results)
+    of_new = sum(found == after[user] and found != before[user] for user, found in results)
+    return {
+        "training": training,
+        "reads": len(results),
+        "of_old": of_old,
+        "of_new": of_new,
+        "mixed": len(results) - of_old - of_new,
+        "failed": failures,
+        "users_whose_rows_differ": sum(before[user] != after[user] for user in users),
     }
-    queries["one bare HNSW query"] = (
-        "select i.id from recsys.items i order by i.embedding <=> (select u.embedding from recsys.users u"
-        " where u.id = %s) limit 10"
-    )
-    times: dict[str, list[float]] = {name: [] for name in queries}
-    for counted in (False, True):
-        for user in users:
-            for name, query in queries.items():
-                started = time.perf_counter()
-                rows = connection.execute(query, (user,)).fetchall()
-                elapsed = (time.perf_counter() - started) * 1000
-                assert len(rows) == 10, (name, user, len(rows))
-                if counted:
-                    times[name].append(elapsed)
-    return {name: percentiles(values) for name, values in times.items()}
 
 
-def sequential_scans(connection: psycopg.Connection[Any], users: list[int]) -> dict[str, int]:
-    """How often the calls without a filter scanned a large table from end to end."""
-    count = (
-        "select relname, seq_scan from pg_stat_xact_user_tables"
-        " where schemaname = 'recsys' and relname in ('items', 'interactions', 'users', 'item_neighbors')"
-    )
-    with connection.transaction():
-        before = dict(connection.execute(count).fetchall())
-        for user in users:
-            connection.execute("select * from recsys_api.recommend_for_user(%s)", (user,))
-        after = dict(connection.execute(count).fetchall())
-    return {table: after[table] - before[table] for table in sorted(after)}
-
-
-def explain(connection: psycopg.Connection[Any], user: int) -> dict[str, str]:
-    """EXPLAIN (ANALYZE, BUFFERS) of the parts that a call of recommend_for_user consists of."""
-    history = connection.execute(
-        "select array_agg(h.item_id), array_agg(h.weight),"
-        " recsys_api._taste(array_agg(h.item_id), array_agg(h.weight)),"
-        " recsys_api._hidden_items(%(user)s, true) from recsys_api._history(%(user)s) h",
-        {"user": user},
-    ).fetchone()
-    assert history is not None
-    items, weights, taste, hidden = history
-    shown = [
-        row[0] for row in connection.execute("select item_id from recsys_api.recommend_for_user(%s)", (user,))
-    ]
-    values = {
-        "user_id": user,
-        "exclude_seen": True,
-        "item_ids": items,
-        "weights": weights,
-        "target_item_ids": shown,
-    }
-    plans = {}
-    for title, (function, parameters) in PARTS.items():
-        (body,) = connection.execute(
-            "select prosrc from pg_proc where proname = %s", (function,)
-        ).fetchone() or ("",)
-        for parameter in parameters:
-            body = re.sub(
-                rf"{function}\.{parameter}\b|(?<![\w.]){parameter}\b(?! *\()", f"%({parameter})s", body
-            )
-        body = re.sub(r"%(?!\()", "%%", body)
-        plans[title] = _plan(connection, body, {name: values[name] for name in parameters})
-    vector = "'" + str(taste) + "'::vector"
-    plans["nearest by content"] = _plan(
-        connection, NEAREST.replace("$1", vector).replace("$2", "%(hidden)s"), {"hidden": hidden}
-    )
-    plans["most popular, as the last resort"] = _plan(connection, POPULAR, {})
-    return plans
-
-
-def _plan(connection: psycopg.Connection[Any], query: str, parameters: dict[str, Any]) -> str:
-    with psycopg.ClientCursor(connection) as cursor, connection.transaction():
-        cursor.execute("set local hnsw.ef_search = 400")
-        cursor.execute(f"explain (analyze, buffers, costs off) {query}", parameters)
-        text = "\n".join(row[0] for row in cursor.fetchall())
-    # the plan, not the 384 numbers
-    return re.sub(r"'\[[-\d.,e]{200,}\]'", "'[…]'", re.sub(r"'\{[-\d.,e]{80,}\}'", "'{…}'", text))
+def show(result: Mapping[str, Any]) -> None:
+    """The tables."""
+    print(f"\n{'filter':<30}{'p50':>8}{'p95':>8}{'max':>8}  ms   recall@10")
+    for name, row in result["calls"].items():
+        print(
+            f"{name:<30}{row['p50']:>8.2f}{row['p95']:>8.2f}{row['max']:>8.2f}       {row.get('recall', '')}"
+        )
+    print()
+    for name, row in result["parts"].items():
+        print(f"{name:<30}{row['p50']:>8.2f}{row['p95']:>8.2f}{row['max']:>8.2f}")
+    print()
+    for clients, row in result["throughput"].items():
+        print(f"{clients} connections: {row}")
+    if "switch" in result:
+        print(f"\nswitch under load: {result['switch']}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument("--users", type=int, default=50_000)
-    parser.add_argument("--interactions", type=int, default=1_000_000)
-    parser.add_argument("--calls", type=int, default=200, help="calls a filter")
-    parser.add_argument("--seed", type=int, default=0)
+    add = parser.add_argument
+    add("--items", type=int, default=100_000)
+    add("--interactions", type=int, default=10_000_000)
+    add("--mean-steps", type=int, default=20, help="interactions of a user, on average")
+    add("--real", type=int, default=10_000, help="items with texts of their own; beyond, copies with noise")
+    add("--memory-gb", type=float, default=8.0, help="of training")
+    add("--folder", type=Path, help="keep the shop here, or use the one that is here")
+    add("--users", type=int, default=100, help="users that are asked for")
+    add("--seconds", type=int, default=10, help="of each number of connections")
+    add("--switch", action="store_true", help="train another model under load")
+    add("--seed", type=int, default=0)
     options = parser.parse_args()
-
-    with server_url() as url, psycopg.connect(**db.connection_parameters(url), autocommit=True) as admin:
-        admin.execute(f"drop database if exists {DATABASE} with (force)")
-        admin.execute(f"create database {DATABASE}")
-        database = make_conninfo(**db.connection_parameters(url) | {"dbname": DATABASE})
-        seconds = build(db.create_engine(database, poolclass=sa.NullPool), options)
-        with psycopg.connect(database, autocommit=True) as connection:
-            users = [
-                row[0]
-                for row in connection.execute(
-                    "select user_id from recsys.interactions tablesample system (5) repeatable (1) limit %s",
-                    (options.calls,),
-                )
-            ]
-            lengths = connection.execute(
-                "select percentile_disc(array[0.5, 0.95]) within group (order by n) from"
-                " (select count(*) as n from recsys.interactions where user_id = any (%s)"
-                " group by user_id) c",
-                (users,),
-            ).fetchone()
-            scans = sequential_scans(connection, users)
-            times = measure(connection, users)
-            plans = explain(connection, users[0])
-            version = connection.info.server_version
-        admin.execute(f"drop database {DATABASE} with (force)")
-
-    print(f"\n{'filter':<26}{'p50':>9}{'p95':>9}{'max':>9}  ms")
-    for name, row in times.items():
-        print(f"{name:<26}{row['p50']:>9.1f}{row['p95']:>9.1f}{row['max']:>9.1f}")
-    print(f"\nsequential scans in {len(users)} calls: {scans}")
-    for title, plan in plans.items():
-        print(f"\n-- {title}\n{plan}")
+    with TemporaryDirectory(prefix="recsys_benchmark_") as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        shop = make_shop(
+            options.items,
+            options.interactions,
+            mean_steps=options.mean_steps,
+            real=options.real,
+            cache=folder,
+            seed=options.seed,
+        )
+        made_path = folder / "made.json"
+        with shop_server(folder, options.items) as server:
+            database = ShopDatabase(shop, server.url)
+            if not made_path.exists():
+                made: dict[str, Any] = {"seconds": database.fill()}
+                print(made["seconds"], flush=True)
+                made["training"] = database.train(options.memory_gb, options.seed)
+                print(made["training"], flush=True)
+                made_path.write_text(json.dumps(made, indent=1) + "\n")
+            database.open()
+            measurement = Measurement(shop, database, options.users, options.seed)
+            result: dict[str, Any] = {
+                "machine": machine(),
+                "versions": database.version(),
+                "items": options.items,
+                "interactions": options.interactions,
+                "users": int(shop.users.max()),
+                "history_p50_p95": [
+                    float(np.percentile([len(user.items) for user in measurement.users], p)) for p in (50, 95)
+                ],
+                "made": json.loads(made_path.read_text()),
+                "calls": measurement.calls(),
+                "parts": measurement.parts(),
+                "throughput": throughput(
+                    database, server.bin_dir / "pgbench", int(shop.users.max()), options.seconds
+                ),
+            }
+            if options.switch:
+                result["switch"] = switch(measurement, database, options.memory_gb, options.seed + 1)
+            database.close()
+    show(result)
     RESULTS.mkdir(exist_ok=True)
-    result = {
-        "items": options.items,
-        "interactions": options.interactions,
-        "postgres": version,
-        "python": platform.python_version(),
-        "history_p50_p95": lengths[0] if lengths else None,
-        "build_seconds": seconds,
-        "milliseconds": times,
-        "sequential_scans": scans,
-        "plans": plans,
-    }
-    (RESULTS / "recommend_speed.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    (RESULTS / f"recommend_speed_{options.items}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -202,9 +202,9 @@ def group_count(level: float) -> int:
     return int(np.ceil(100 / level - 1e-9))
 
 
-def load(rows: int, n_queries: int, cache: Path) -> Catalogue:
+def load(rows: int, n_queries: int, cache: Path, *, real_rows: int = REAL_ROWS) -> Catalogue:
     """The catalogue of so many rows; topics are read from the cache if they are there, or written to it."""
-    real = min(rows, REAL_ROWS)
+    real = min(rows, real_rows)
     packages = package_vectors.load(min(300_000, -(-real // 10_000) * 10_000 + 10_000))
     random = np.random.default_rng(0)
     base = np.concatenate([np.arange(real), random.integers(0, real, rows - real)])

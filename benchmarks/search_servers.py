@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pgserver
 import psycopg
 
 from recsys_pg import embedded
@@ -30,6 +29,8 @@ def servers(folder: Path, rows: int) -> Iterator[tuple[str, str]]:
         with psycopg.connect(url, autocommit=True) as connection:
             for name, value in server_settings(rows).items():
                 connection.execute(f"alter system set {name} = '{value}'")
+
+    import pgserver
 
     server = embedded.start(folder / "postgres", on_exit="stop")
     configure(server.url)

@@ -27,6 +27,7 @@ Errors have an SQLSTATE of their own, the offending value in the message, and a 
 | RS011 | a vector is NULL, zero, or not of 384 dimensions |
 | RS012 | an event_id was used before for something else |
 | RS013 | a rule is unknown, or what it reads is gone |
+| RS014 | a scenario is unknown |
 """
 
 

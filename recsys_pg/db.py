@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg import errors
@@ -23,6 +24,7 @@ _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS011": errors.InvalidVectorError,
     "RS012": errors.EventConflictError,
     "RS013": errors.RuleError,
+    "RS014": errors.UnknownScenarioError,
 }
 
 _UNREACHABLE = ("08", "28", "3D", "57P")  # connection, log-in, database name, shutdown or start-up
@@ -172,3 +174,13 @@ def _remedy(error: psycopg.Error, constraint: str | None, hint: str) -> str:
 def _sentence(text: str) -> str:
     text = text.strip()
     return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def vector_schema(connection: psycopg.Connection[Any]) -> str:
+    """The quoted name of the schema that holds pgvector, which need not be on the search_path."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(
+            "select quote_ident(n.nspname) from pg_extension e"
+            " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+        ).fetchone()
+    return str(row[0]) if row else "public"

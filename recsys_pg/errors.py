@@ -42,6 +42,10 @@ class RuleError(RecsysError):
     """A rule is unknown, or what it reads is gone (SQLSTATE RS013)."""
 
 
+class UnknownScenarioError(RecsysError):
+    """There is no scenario of the name (SQLSTATE RS014)."""
+
+
 class InvalidRecordError(InvalidArgumentError):
     """A record of an imported file is malformed; ``line`` is its number, counted from 1."""
 

@@ -1,15 +1,15 @@
 """The SQL functions of recsys_api for Python: same arguments, results as dataclasses, no ranking here."""
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from recsys_pg.db import translated_errors, vector_text
-from recsys_pg.errors import InvalidArgumentError, ModelError
+from recsys_pg.errors import ModelError
+from recsys_pg.repositories.filter_sql import filter_sql
 from recsys_pg.types import (
     Contribution,
     FoundItem,
@@ -35,17 +35,13 @@ _SQL_TYPES = {
     "since": "timestamptz",
     "weights": "double precision[]",
     "query": "text",
-}
-_FILTER_SQL_TYPES = {
-    "categories": "text[]",
-    "in_stock": "boolean",
-    "min_price": "numeric",
-    "max_price": "numeric",
-    "tags": "text[]",
-    "attributes": "jsonb",
-    "item_ids": "bigint[]",
-    "exclude_item_ids": "bigint[]",
-    "rule": "text",
+    "scenario": "text",
+    "max_per_category": "integer",
+    "popularity_damping": "double precision",
+    "rotation": "double precision",
+    "rotation_half_life": "interval",
+    "new_item_share": "double precision",
+    "shown_item_ids": "bigint[]",
 }
 _EMBEDDING_MODEL = (
     "select m.id, m.name, m.revision, recsys.text_key(:query) as text"
@@ -65,15 +61,29 @@ class Recommender:
         n: int = 10,
         *,
         filter: ItemFilter | None = None,
-        exclude_seen: bool = True,
-        diversity: float = 0.0,
-        method: Method = "hybrid",
+        exclude_seen: bool | None = None,
+        diversity: float | None = None,
+        method: Method | None = None,
+        scenario: str | None = None,
+        max_per_category: int | None = None,
+        popularity_damping: float | None = None,
+        rotation: float | None = None,
+        rotation_half_life: timedelta | None = None,
+        new_item_share: float | None = None,
+        shown_item_ids: Sequence[int] = (),
     ) -> list[Recommendation]:
         """What to show to a user next: n rows whenever n items may be shown, best first.
 
+        Args:
+            scenario: the name of one, which says what is None here; its filter holds besides this one.
+            shown_item_ids: what the pages before showed, so that this is the next one.
+
+        The other arguments are those of ``recsys_api.recommend_for_user``, which says what each means.
+
         Raises:
             UnknownUserError: the user does not exist.
-            InvalidArgumentError: n, diversity, method or the filter is out of range.
+            InvalidArgumentError: n, a control or the filter is out of range.
+            UnknownScenarioError: there is no such scenario.
         """
         return self._rows(
             Recommendation,
@@ -84,6 +94,13 @@ class Recommender:
             exclude_seen=exclude_seen,
             diversity=diversity,
             method=method,
+            scenario=scenario,
+            max_per_category=max_per_category,
+            popularity_damping=popularity_damping,
+            rotation=rotation,
+            rotation_half_life=rotation_half_life,
+            new_item_share=new_item_share,
+            shown_item_ids=list(shown_item_ids),
         )
 
     def for_items(
@@ -93,16 +110,25 @@ class Recommender:
         *,
         filter: ItemFilter | None = None,
         weights: Sequence[float] | None = None,
+        scenario: str | None = None,
+        diversity: float | None = None,
+        max_per_category: int | None = None,
+        popularity_damping: float | None = None,
+        new_item_share: float | None = None,
+        shown_item_ids: Sequence[int] = (),
     ) -> list[Recommendation]:
         """What to show beside a basket, or to a visitor who looked at these items, the latest last.
 
         Args:
             weights: how much each item counts, -1 (disliked) to 1; left out, all count 1.
 
+        The controls are those of `for_user`.
+
         Raises:
             UnknownItemError: an item does not exist.
-            InvalidArgumentError: n, a weight or the filter is out of range, or there are not as many weights
-                as items.
+            InvalidArgumentError: n, a weight, a control or the filter is out of range, or there are not as
+                many weights as items.
+            UnknownScenarioError: there is no such scenario.
         """
         return self._rows(
             Recommendation,
@@ -111,6 +137,12 @@ class Recommender:
             item_ids=list(item_ids),
             n=n,
             weights=None if weights is None else list(map(float, weights)),
+            scenario=scenario,
+            diversity=diversity,
+            max_per_category=max_per_category,
+            popularity_damping=popularity_damping,
+            new_item_share=new_item_share,
+            shown_item_ids=list(shown_item_ids),
         )
 
     def similar_items(
@@ -119,14 +151,16 @@ class Recommender:
         n: int = 10,
         *,
         filter: ItemFilter | None = None,
+        scenario: str | None = None,
     ) -> list[SimilarItem]:
         """More like this, best first.
 
         Raises:
             UnknownItemError: the item does not exist.
             InvalidArgumentError: n or the filter is out of range.
+            UnknownScenarioError: there is no such scenario.
         """
-        return self._rows(SimilarItem, "similar_items", filter, item_id=item_id, n=n)
+        return self._rows(SimilarItem, "similar_items", filter, item_id=item_id, n=n, scenario=scenario)
 
     def search(
         self,
@@ -208,13 +242,35 @@ class Recommender:
         """
         return self._rows(SimilarUser, "similar_users", None, user_id=user_id, n=n)
 
-    def explain(self, user_id: int, item_id: int) -> list[Contribution]:
+    def explain(
+        self,
+        user_id: int,
+        item_id: int,
+        *,
+        scenario: str | None = None,
+        popularity_damping: float | None = None,
+        rotation: float | None = None,
+        rotation_half_life: timedelta | None = None,
+    ) -> list[Contribution]:
         """Which past items speak for or against an item; they sum to its hybrid score.
 
+        With the controls of the call that is explained, they and what those change do.
+
         Raises:
-            UnknownUserError, UnknownItemError: as their names say.
+            UnknownUserError, UnknownItemError, UnknownScenarioError: as their names say.
+            InvalidArgumentError: a control is out of range.
         """
-        return self._rows(Contribution, "explain_recommendation", None, user_id=user_id, item_id=item_id)
+        return self._rows(
+            Contribution,
+            "explain_recommendation",
+            None,
+            user_id=user_id,
+            item_id=item_id,
+            scenario=scenario,
+            popularity_damping=popularity_damping,
+            rotation=rotation,
+            rotation_half_life=rotation_half_life,
+        )
 
     def _embedded(self, query: str, embedder: QueryEmbedder) -> str:
         """The embedding of a text, as pgvector reads it; kept in the database where that can be written."""
@@ -254,31 +310,12 @@ class Recommender:
             for name in parameters
         ]
         if filter is not None:
-            if not isinstance(filter, ItemFilter):
-                raise InvalidArgumentError(
-                    f"filter is a {type(filter).__name__}.", "Pass an ItemFilter, from recsys_pg."
-                )
-            given = {name: getattr(filter, name) for name in _FILTER_SQL_TYPES}
-            conditions = {name: value for name, value in given.items() if value is not None}
-            casts = ", ".join(
-                f"{name} => cast(:filter_{name} as {_FILTER_SQL_TYPES[name]})" for name in conditions
-            )
-            arguments.append(f"filter => recsys_api.item_filter({casts})")
-            parameters |= {f"filter_{name}": _parameter(value) for name, value in conditions.items()}
+            sql, values = filter_sql(filter, "filter_")
+            arguments.append(f"filter => {sql}")
+            parameters |= values
         statement = sa.text(f"select * from recsys_api.{function}({', '.join(arguments)})")
         if "query_embedding" in parameters:
             # an untyped literal, so that pgvector need not be on the search_path
             statement = statement.bindparams(sa.bindparam("query_embedding", type_=sa.types.NullType()))
         with translated_errors():
             return [row(*values) for values in self._session.execute(statement, parameters)]
-
-
-def _parameter(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        try:
-            return json.dumps(dict(value))
-        except TypeError as error:
-            raise InvalidArgumentError(
-                f"attributes cannot be JSON: {error}.", "Pass plain values."
-            ) from error
-    return list(value) if isinstance(value, tuple) else value

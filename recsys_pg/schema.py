@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from recsys_pg.db import driver_connection, translated_errors
+from recsys_pg.db import driver_connection, translated_errors, vector_schema
 from recsys_pg.errors import SchemaNotReadyError, UnsupportedDatabaseError, UpgradeBlockedError
 from recsys_pg.models import Base
 
@@ -186,15 +186,10 @@ def rebuild(connection: sa.Connection) -> int:
     files = sql_files()
     wanted = {file.name for file in files}
     with driver.cursor() as cursor:
-        cursor.execute(
-            "select quote_ident(n.nspname) from pg_extension e"
-            " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
-        )
-        (vector_schema,) = cursor.fetchone() or ("public",)
         # a report that runs for long must not make all later ones queue behind this
         cursor.execute("set local lock_timeout = '10s'")
         # what "set search_path from current" in the files records: only pgvector's operators need it
-        cursor.execute(f"set local search_path = pg_catalog, {vector_schema}, pg_temp")
+        cursor.execute(f"set local search_path = pg_catalog, {vector_schema(driver)}, pg_temp")
         cursor.execute(
             f"select name, kind, identity from {STATE_SCHEMA}.api_objects"
             " order by kind = 'type', kind = 'function'"

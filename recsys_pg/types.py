@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -10,6 +10,9 @@ from recsys_pg.errors import InvalidArgumentError
 
 Method: TypeAlias = Literal["hybrid", "item_based", "user_based", "content", "popular"]
 """How `recommend_for_user` ranks."""
+
+Placement: TypeAlias = Literal["score", "boost", "pin", "exploration"]
+"""What put an item into a list: its score, a boost or a pin of the scenario, or new_item_share."""
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with a phase, the work done and the work in all (None when unknown), by whatever takes long."""
@@ -65,6 +68,42 @@ class ItemFilter:
 
 
 @dataclass(frozen=True)
+class Boost:
+    """Items to raise (factor above 1) or lower: scores of those that pass the filter are multiplied by it."""
+
+    filter: ItemFilter
+    factor: float
+
+
+@dataclass(frozen=True)
+class Pin:
+    """An item that has a place of its own, counted from 1, in the lists of a scenario."""
+
+    item_id: int
+    place: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """The controls of a list under a name; None leaves one to the call, and there to the default.
+
+    The same as ``recsys_api.define_scenario(…)``, which says what each means.
+    """
+
+    filter: ItemFilter | None = None
+    method: Method | None = None
+    exclude_seen: bool | None = None
+    diversity: float | None = None
+    max_per_category: int | None = None
+    popularity_damping: float | None = None
+    rotation: float | None = None
+    rotation_half_life: timedelta | None = None
+    new_item_share: float | None = None
+    boosts: Sequence[Boost] = ()
+    pins: Sequence[Pin] = ()
+
+
+@dataclass(frozen=True)
 class FoundItem:
     """A row of ``search_items`` or ``popular_items``."""
 
@@ -84,6 +123,7 @@ class Recommendation(FoundItem):
 
     reason: str
     reason_item_id: int | None
+    placement: Placement
 
 
 @dataclass(frozen=True)
@@ -121,12 +161,16 @@ class SimilarUser:
 
 @dataclass(frozen=True)
 class Contribution:
-    """A row of ``explain_recommendation``: a past item, and what it adds to the score."""
+    """A row of ``explain_recommendation``: a past item, and what it adds to the score.
 
-    item_id: int
+    Or a control that changes the score: item_id and occurred_at are None, title is its name (boost,
+    popularity damping, rotation) and weight its factor.
+    """
+
+    item_id: int | None
     title: str
     weight: float
-    occurred_at: datetime
+    occurred_at: datetime | None
     contribution: float
     graph: float
     content: float

@@ -8,7 +8,12 @@ from sqlalchemy.orm import Session
 
 from recsys_pg.db import translated_errors
 from recsys_pg.recommender import Recommender
-from recsys_pg.repositories import InteractionRepository, ItemRepository, UserRepository
+from recsys_pg.repositories import (
+    InteractionRepository,
+    ItemRepository,
+    ScenarioRepository,
+    UserRepository,
+)
 
 
 class UnitOfWork:
@@ -29,6 +34,7 @@ class UnitOfWork:
         self.items = ItemRepository(self.session)
         self.users = UserRepository(self.session)
         self.interactions = InteractionRepository(self.session)
+        self.scenarios = ScenarioRepository(self.session)
         self.recommender = Recommender(self.session)
         return self
 

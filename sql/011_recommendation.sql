@@ -12,8 +12,13 @@ begin
             in_stock        boolean,
             score           double precision,
             reason          text,
-            reason_item_id  bigint
+            reason_item_id  bigint,
+            placement       text
         );
+    elsif not exists (select from pg_attribute a join pg_type t on t.typrelid = a.attrelid
+                      where t.oid = to_regtype('recsys_api.recommendation') and a.attname = 'placement'
+                          and not a.attisdropped) then
+        alter type recsys_api.recommendation add attribute placement text;
     end if;
 end $$;
 comment on type recsys_api.recommendation is

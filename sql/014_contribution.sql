@@ -1,4 +1,4 @@
--- A row of explain_recommendation: a past item and what it adds to the score.
+-- A row of explain_recommendation: a past item, or a control, and what it adds to the score.
 do $$
 begin
     if to_regtype('recsys_api.contribution') is null then
@@ -14,4 +14,4 @@ begin
     end if;
 end $$;
 comment on type recsys_api.contribution is
-'A row of explain_recommendation: a past item and what it adds to the score.';
+'A row of explain_recommendation: a past item, or a control, and what it adds to the score.';

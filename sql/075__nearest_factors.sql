@@ -1,11 +1,12 @@
 -- Private. The k items that pass a filter and whose targets have the largest inner product with a query vector in the space
--- of a model's item factors, largest first: those of smallest cosine distance, since all targets have one length.
+-- of a model's item factors, largest first; fewer than k where that takes long, but never fewer than enough of those there are.
 --
---   index_walk  The nearest are looked up without the filter and cut by it, in a walk three times as broad as that should
---               take, of which the first half counts; without a filter twice as broad.
---   scan        Where that would be too broad, or found too few: the targets of all that pass are compared.
+--   walk  Without a filter the nearest are looked up in the index; where many of them are excluded the walk goes on. With one
+--         they are cut by it, where a scan would take longer: first a few hundred, and more if then enough would pass. Of a
+--         walk the first half counts: short targets are found less surely, and they are in the other.
+--   scan  The targets of all that pass are compared. One takes as long as five codes (search.scan_limit).
 create or replace function recsys_api._nearest_factors(
-    query vector, k integer, filter recsys_api.filter, model_id bigint)
+    query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint)
 returns table (item_id bigint, score double precision)
 language plpgsql stable rows 50
 set search_path from current
@@ -13,51 +14,68 @@ set jit = off
 set parallel_setup_cost = 10000
 as $$
 declare
-    conditions  text := recsys_api._filter_conditions(filter);
-    inclusion   recsys_api.filter := filter;
-    is_filtered boolean;
-    ef_search   text := coalesce(current_setting('hnsw.ef_search', true), '40');
-    share       double precision := 1;
-    wanted      double precision;
-    breadth     integer;
-    most        integer := 1000;
+    conditions      text := recsys_api._filter_conditions(filter);
+    inclusion       recsys_api.filter := filter;
+    ef_search       text := coalesce(current_setting('hnsw.ef_search', true), '40');
+    iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
+    scanned         double precision := recsys_api._setting('search.scan_limit') / 5;
+    passing         double precision := 'infinity';
+    wanted          double precision := 400;
+    is_second       boolean := false;
+    breadth         integer;
+    found           integer := 0;
     -- a narrow row tells what an item is like, so who may not see the item may not see it
-    has_copies  boolean := not row_security_active('recsys.items') and not exists (
+    has_copies      boolean := not row_security_active('recsys.items') and not exists (
         select from recsys.filter_rules r where r.name = (filter).rule and r.relation = 'items');
-    ids         bigint[];
-    scores      double precision[];
+    ids             bigint[];
+    scores          double precision[];
 begin
     inclusion.exclude_item_ids := null;
-    is_filtered := not inclusion is null;
-    if is_filtered and has_copies then
-        select e.share into share
+    if inclusion is null then
+        perform set_config('hnsw.ef_search', least(1000, greatest(100,
+            2 * k + coalesce(cardinality((filter).exclude_item_ids), 0)))::text, true);
+        perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+        execute format(
+            'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
+             from (select f.item_id as id, f.target <#> $2::halfvec as distance
+                   from recsys.item_factors f where f.model_id = %s and f.item_id <> all ($3)
+                   order by f.target <#> $2::halfvec limit %s) n', model_id, k)
+        into ids, scores using filter, query, coalesce((filter).exclude_item_ids, '{}');
+        perform set_config('hnsw.iterative_scan', iterative_scan, true);
+        perform set_config('hnsw.ef_search', ef_search, true);
+        return query select n.id, n.score from unnest(ids, scores) with ordinality n (id, score, position)
+            order by n.position;
+        return;
+    end if;
+    if has_copies then
+        select e.passing into passing
         from recsys_api._estimate_passing(filter, conditions || recsys_api._band_conditions(filter)) e;
     end if;
-    wanted := greatest(200, case when is_filtered then 3 else 2 end
-        * (k / greatest(share, 1e-6) + coalesce(cardinality((filter).exclude_item_ids), 0)));
-    if wanted <= 1000 or not is_filtered then
-        breadth := least(1000, wanted);
+    -- a walk of a thousand takes as long as a scan of so many targets
+    while found < enough and wanted <= 1000 and passing > scanned * (wanted / 1000) loop
+        breadth := wanted;
         perform set_config('hnsw.ef_search', breadth::text, true);
         execute format(
-            'select array_agg(n.id order by n.distance, n.id), array_agg(1 - n.distance order by n.distance, n.id)
+            'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
              from (select f.id, f.distance
-                   from (select f.item_id as id, f.target <=> $2::halfvec as distance
+                   from (select f.item_id as id, f.target <#> $2::halfvec as distance
                          from recsys.item_factors f where f.model_id = %s
-                         order by f.target <=> $2::halfvec limit %s) f
+                         order by f.target <#> $2::halfvec limit %s) f
                    join recsys.items item on item.id = f.id
                    where true %s order by f.distance, f.id limit %s) n',
-            model_id, case when is_filtered then breadth / 2 else breadth end, conditions, k)
+            model_id, breadth / 2, conditions, k)
         into ids, scores using filter, query;
         perform set_config('hnsw.ef_search', ef_search, true);
-    end if;
-    -- without a filter, what is missing of many was excluded, and others fill up
-    if not is_filtered then
-        most := 200;
-    end if;
-    if coalesce(cardinality(ids), 0) < least(k, most) then
+        found := coalesce(cardinality(ids), 0);
+        -- half as many again as it seems to take, once
+        exit when is_second;
+        is_second := true;
+        wanted := greatest(breadth, 1.5 * breadth * enough / greatest(1, found));
+    end loop;
+    if found < enough then
         execute format(
-            'select array_agg(n.id order by n.distance, n.id), array_agg(1 - n.distance order by n.distance, n.id)
-             from (select f.item_id as id, (f.target <=> $2::halfvec) + 0 as distance
+            'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
+             from (select f.item_id as id, (f.target <#> $2::halfvec) + 0 as distance
                    from (%s) item join recsys.item_factors f on f.item_id = item.id and f.model_id = %s
                    order by distance, f.item_id limit %s) n',
             case when has_copies then format(

@@ -25,9 +25,9 @@ as $$
         group by p.id, p.part
     )
     select t.id,
-        -- its length cannot exceed 1; what it lacks is the last component
-        (case when l.length > 0.999 then array_fill((0.999 / l.length)::real, array[384])::vector * t.vector else t.vector end
-            + (array_fill(0::real, array[383]) || sqrt(1 - least(l.length, 0.999) ^ 2)::real)::vector)::halfvec,
+        -- no longer than the longest that was learned
+        (case when l.length > 1 then array_fill((1 / l.length)::real, array[384])::vector * t.vector
+            else t.vector end)::halfvec,
         (select array_agg(h.vector::halfvec order by h.part) from parts h where h.id = t.id and h.part > 0)
     from parts t
     cross join lateral (select vector_norm(t.vector) as length) l

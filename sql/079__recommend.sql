@@ -1,6 +1,6 @@
 -- Private. The one ranking behind recommend_for_user, recommend_for_items and similar_items: from what is known of
 -- somebody (past items, the latest first, and what each says, -1 … 1) to n ranked items that pass the filter, filled up by
--- popularity.
+-- popularity. The filter is that of the controls and what must not be shown again.
 --
 --   hybrid      inner product of the history's query vector with the item's target, and the residuals, by the active
 --               model; without one that has item factors, graph score + hybrid.content_weight * content score
@@ -10,17 +10,17 @@
 --   popular     no personal part, score 0
 -- The score of an item is what the history adds to single items (extra) and a product of vectors. Candidates are the best
 -- by either; all are scored by both. What fills up is scored by the same formula, popularity deciding among equals: what
--- the past speaks against sinks.
+-- the past speaks against sinks. Controls other than method, if there are any, then make the list (_rerank) of more
+-- candidates than it has rows; without, it is the first n.
 create or replace function recsys_api._recommend(
     history_ids      bigint[],
     history_weights  double precision[],
     n                integer,
     filter           recsys_api.filter,
-    diversity        double precision,
-    method           text,
+    controls         recsys_api._controls,
     user_id          bigint
 )
-returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint)
+returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint, placement text)
 language plpgsql stable rows 20
 set search_path from current
 set jit = off
@@ -30,7 +30,10 @@ declare
     conditions      text := recsys_api._filter_conditions(filter);
     content_weight  double precision := recsys_api._setting('hybrid.content_weight');
     narrowed        boolean := filter is distinct from recsys_api._exclude(null, (filter).exclude_item_ids);
-    pool            integer := case when diversity > 0 then least(1000, greatest(100, 5 * n)) else n end;
+    method          text := controls.method;
+    is_steered      boolean := controls.diversity > 0 or controls.popularity_damping > 0 or controls.rotation > 0
+        or controls.new_item_share > 0 or num_nonnulls(controls.max_per_category, controls.boosts, controls.pins) > 0;
+    pool            integer := n;
     model           record;
     has_factors     boolean;
     query           vector;
@@ -46,16 +49,15 @@ declare
     scores          double precision[] := '{}';
     supporters      integer[];
     personal        integer;
+    further         bigint[];
+    places          integer[];
+    adjusted        double precision[];
+    placements      text[];
 begin
-    if method is null or method not in ('hybrid', 'item_based', 'user_based', 'content', 'popular') then
-        raise exception using errcode = 'RS010',
-            message = format('method is %s', coalesce(quote_literal(left(method, 100)), 'NULL')),
-            hint = 'Pass hybrid, item_based, user_based, content or popular.';
-    end if;
-    if diversity is null or not diversity between 0 and 1 then
-        raise exception using errcode = 'RS010',
-            message = format('diversity is %s, not between 0 and 1', coalesce(diversity::text, 'NULL')),
-            hint = '0 ranks by score alone, 1 by difference alone.';
+    if is_steered then
+        -- what was shown lately makes room for as many others
+        pool := least(1000, greatest(100, 5 * n) + case when controls.rotation > 0 then (
+            select count(*) from recsys.impressions s where s.user_id = _recommend.user_id) else 0 end);
     end if;
 
     select m.id, m.decays into model from recsys.models m where m.purpose = 'collaborative' and m.is_active;
@@ -70,7 +72,8 @@ begin
                 factors := format(
                     'left join recsys.item_factors f on f.item_id = item.id and f.model_id = %s', model.id);
                 nearest := format(
-                    'select s.item_id from recsys_api._nearest_factors($2, least(1000, greatest(100, 5 * $8)), $1, %s) s',
+                    'select s.item_id from recsys_api._nearest_factors(
+                        $2, least(1000, greatest(50, 3 * $8)), 5 + $8, $1, %s) s',
                     model.id);
             end if;
         else
@@ -131,56 +134,69 @@ begin
     scores := coalesce(scores, '{}');
     personal := cardinality(ids);
 
-    if personal < pool then
+    if is_steered then
+        further := recsys_api._further_candidates(ids, n, pool - personal, filter, controls);
+    end if;
+    if personal < pool or cardinality(further) > 0 then
         execute format(
             'select $9 || array_agg(f.item_id order by f.score desc, f.position),
                  $10 || array_agg(f.score order by f.score desc, f.position)
              from (
                  select p.item_id, p.position, coalesce(e.score, 0) + %s as score
-                 from recsys_api._popular_items($8, recsys_api._exclude($1, $9)) with ordinality
-                     p (item_id, popularity, position)
+                 from %s
                  join recsys.items item on item.id = p.item_id %s
                  left join unnest($3, $4) e (item_id, score) on e.item_id = p.item_id
                  order by score desc, p.position
                  limit $7
-             ) f', coalesce(product, '0'), factors)
+             ) f', coalesce(product, '0'),
+            case when is_steered then 'unnest($11) with ordinality p (item_id, position)'
+                else 'recsys_api._popular_items($8, recsys_api._exclude($1, $9)) with ordinality
+                     p (item_id, popularity, position)' end, factors)
         into ids, scores
-        using filter, query, extra_ids, extra_scores, content_weight, center_score, pool - personal,
+        using filter, query, extra_ids, extra_scores, content_weight, center_score,
+            case when is_steered then null else pool - personal end,
             case when product is not null or extra_ids is not null then least(1000, greatest(200, pool - personal))
                 else pool - personal end,
-            ids, scores;
+            ids, scores, further;
         ids := coalesce(ids, '{}');
         scores := coalesce(scores, '{}');
     end if;
 
+    if is_steered then
+        select r.places, r.adjusted, r.placements into places, adjusted, placements
+        from recsys_api._rerank(ids, scores, n, controls, user_id) r;
+    else
+        places := array(select p from generate_series(1, least(n, cardinality(ids))) p);
+    end if;
+
     return query
     with chosen as materialized (
-        select d.position, d.item_id, c.score, c.position as original_position
-        from unnest(case when diversity > 0 then recsys_api._diversify(ids, scores, n, diversity) else ids[:n] end)
-            with ordinality d (item_id, position)
-        join unnest(ids, scores) with ordinality c (item_id, score, position) on c.item_id = d.item_id
+        select d.position, ids[d.place] as item_id, coalesce(d.adjusted, scores[d.place]) as score, d.placement,
+            d.place, d.place <= personal or is_steered and scores[d.place] > 0 as is_personal
+        from unnest(places, adjusted, placements) with ordinality d (place, adjusted, placement, position)
     ),
     causes as materialized (
         select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
         from recsys_api._contributions(history_ids, history_weights,
-            (select array_agg(h.item_id) from chosen h where h.original_position <= personal), has_factors) c
+            (select array_agg(h.item_id) from chosen h where h.is_personal), has_factors) c
         join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
         cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
             else c.graph + c.content end as share) s
         where method <> 'user_based' and s.share > 0
         order by c.target_item_id, s.share desc, c.item_id
     )
-    select c.position, c.item_id, c.score,
+    select cardinality(controls.shown_item_ids) + c.position, c.item_id, c.score,
         case
-            when method = 'user_based' and c.original_position <= personal then format(
-                'liked by %s of the users with the nearest taste', supporters[c.original_position])
+            when c.placement = 'pin' then 'pinned'
+            when method = 'user_based' and c.place <= personal then format(
+                'liked by %s of the users with the nearest taste', supporters[c.place])
             when t.id is not null and method <> 'content' and b.by_graph then
                 format('liked by people who liked "%s"', left(t.title, 100))
             when t.id is not null then format('similar to "%s"', left(t.title, 100))
             when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'
             else 'new'
         end,
-        t.id
+        case when c.placement is distinct from 'pin' then t.id end, coalesce(c.placement, 'score')
     from chosen c
     left join causes b on b.target_item_id = c.item_id
     left join recsys.items t on t.id = b.item_id

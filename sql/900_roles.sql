@@ -34,7 +34,8 @@ begin
             if has_app and object.name not in (
                 'recsys_api.refresh_popularity', 'recsys_api.refresh_tastes', 'recsys_api.refresh_copies',
                 'recsys_api.refresh_item_factors', 'recsys_api.activate_model', 'recsys_api._activate_model',
-                'recsys_api.define_rule', 'recsys_api.drop_rule', 'recsys_api.check_recall',
+                'recsys_api.define_rule', 'recsys_api.drop_rule', 'recsys_api.define_scenario',
+                'recsys_api.drop_scenario', 'recsys_api.check_recall',
                 'recsys_api._recall_searches') then
                 execute format('grant execute on function %s to recsys_app', object.identity);
             end if;
@@ -47,7 +48,9 @@ begin
         grant select on recsys.items, recsys.searchable_items, recsys.item_texts, recsys.users, recsys.interactions,
             recsys.interaction_kinds, recsys.item_neighbors, recsys.item_factors, recsys.item_residuals,
             recsys.item_popularity, recsys.models, recsys.settings, recsys.filter_rules,
-            recsys.search_indexes, recsys.catalogue_language to recsys_app;
+            recsys.search_indexes, recsys.catalogue_language, recsys.scenarios, recsys.scenario_boosts,
+            recsys.scenario_pins to recsys_app;
+        grant select, insert, update, delete on recsys.impressions to recsys_app;
         grant select, insert, update, delete on recsys.query_embeddings to recsys_app;
         grant insert on recsys.interactions to recsys_app;
         grant insert (id, external_id, attributes), update (attributes) on recsys.users to recsys_app;

@@ -23,6 +23,7 @@ from recsys_pg.cli import (
     psql,
     recommend,
     rules,
+    scenarios,
     search,
     server,
     setup,
@@ -134,6 +135,7 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 app.command("sql", context_settings=_PASS_ON, help=_flowing(psql.sql.__doc__))(psql.sql)
 app.add_typer(server.server, name="server")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(scenarios.scenarios, name="scenarios")
 app.add_typer(model.model, name="model")
 for subcommand in indexes.indexes.registered_commands:
     subcommand.help = _flowing(subcommand.callback.__doc__)

@@ -1,6 +1,5 @@
 """The options that say which items may be listed: the same for every command that lists items."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys_pg.cli.option_groups import with_options
 from recsys_pg.types import ItemFilter
 
 if TYPE_CHECKING:
@@ -82,21 +82,4 @@ class FilterOptions:
 
 def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the filter options; it gets what they say as its argument ``chosen``."""
-    own = [
-        parameter
-        for parameter in inspect.signature(command).parameters.values()
-        if parameter.name != "chosen"
-    ]
-    shared = list(inspect.signature(FilterOptions).parameters.values())
-
-    def with_options(**values: Any) -> None:
-        chosen = FilterOptions(**{option.name: values.pop(option.name) for option in shared})
-        command(**values, chosen=chosen)
-
-    with_options.__name__ = command.__name__
-    with_options.__doc__ = command.__doc__
-    # what Typer reads the options from
-    with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared)]
-    )
-    return with_options
+    return with_options(command, "chosen", FilterOptions)

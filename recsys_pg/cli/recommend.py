@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from recsys_pg.cli.controls import ControlOptions, with_control_options
 from recsys_pg.cli.database import connected
 from recsys_pg.cli.filters import FilterOptions, with_filter_options
 from recsys_pg.cli.output import AsJson, print_items, print_json, print_line
@@ -51,9 +52,11 @@ def similar(
 
 
 @with_filter_options
+@with_control_options
 def recommend(
     context: typer.Context,
     chosen: FilterOptions,
+    controls: ControlOptions,
     user: Annotated[
         str,
         typer.Argument(
@@ -63,14 +66,9 @@ def recommend(
     *,
     n: Number = 10,
     method: Annotated[
-        Method, typer.Option(help="How to rank: all together (hybrid), or one part alone.")
-    ] = "hybrid",
-    diversity: Annotated[
-        float,
-        typer.Option(
-            metavar="X", min=0, max=1, help="0 ranks by score alone; towards 1 the items differ more."
-        ),
-    ] = 0.0,
+        Method | None,
+        typer.Option(help="How to rank: all together (hybrid, the default), or one part alone."),
+    ] = None,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="List also what the user has bought, liked or rated.")
     ] = False,
@@ -86,11 +84,12 @@ def recommend(
       recsys-pg recommend 42
       recsys-pg recommend 42 -n 5 --category Drama --in-stock --explain
       recsys-pg recommend customer-17 --external --json
+      recsys-pg recommend 42 --scenario home --diversity 0.3
     """
     from recsys_pg.cli.lookup import find_user_id
     from recsys_pg.unit_of_work import UnitOfWork
 
-    if explain and method != "hybrid":
+    if explain and method not in (None, "hybrid"):
         raise typer.BadParameter(
             f"it explains the score of method hybrid, not of {method}.", param_hint="'--explain'"
         )
@@ -100,11 +99,28 @@ def recommend(
             user_id,
             n,
             filter=chosen.item_filter(work.items),
-            exclude_seen=not include_seen,
-            diversity=diversity,
+            exclude_seen=False if include_seen else None,
             method=method,
+            diversity=controls.diversity,
+            scenario=controls.scenario,
+            max_per_category=controls.max_per_category,
+            popularity_damping=controls.popularity_damping,
+            rotation=controls.rotation,
+            rotation_half_life=controls.half_life(),
+            new_item_share=controls.new_item_share,
+            shown_item_ids=controls.shown_item_ids(work.items, external=chosen.external),
         )
-        explained = [work.recommender.explain(user_id, row.item_id) for row in rows] if explain else []
+        explained = [
+            work.recommender.explain(
+                user_id,
+                row.item_id,
+                scenario=controls.scenario,
+                popularity_damping=controls.popularity_damping,
+                rotation=controls.rotation,
+                rotation_half_life=controls.half_life(),
+            )
+            for row in (rows if explain else ())
+        ]
     if as_json and explain:
         print_json(
             [asdict(row) | {"contributions": parts} for row, parts in zip(rows, explained, strict=True)]

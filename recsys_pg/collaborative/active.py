@@ -112,7 +112,6 @@ def read_active(
             history[places] = values[is_known, scale]
         done += len(rows)
         progress("read active model", done, max(done, len(item_ids)))
-    targets[:, -1] = 0
     residuals = _read_residuals(connection, active.model_id, item_ids, known, scales)
     return ActiveFactors(active.decays, targets, known, histories, residuals)
 

@@ -113,7 +113,7 @@ class Checkpoints:
         key = digest(stage, name, list(arguments))
         path = self._directory / f"{_PREFIX}-{self._origin}-{stage}-{key}.npz"
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
-            # opened here, since a file that is no archive is left open by numpy
+            # opened here, since numpy leaves a file open that is cut short
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 result = packing.unpack({key: file[key] for key in file.files})
             self.resumed.append(name)

@@ -1,22 +1,22 @@
 """From what an item is to the factors that it would have if people knew it: what new items compete by."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
-from scipy.sparse import csr_array, hstack
 
-from recsys_pg.collaborative.operators.operator import Floats, Sparse
+from recsys_pg.collaborative.content_features import ContentFeatures, Joined
+from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.ridge import Ridge
 
-MOST_FIELDS = 4000
-"""Values of fields that are learned at most, the most frequent ones."""
-
-_REGS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+_REGS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _FIELD_SHARES = (0.5, 1.0, 2.0)
-_FOLDS = 5
+_FOLDS = 3
+_MANY_ITEMS = 20_000
+"""Items from which on one fold tells enough."""
+_COMPARED_ITEMS, _COMPARED_QUERIES = 5000, 1000
+_LENGTH = 20
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,20 @@ class ContentMap:
         return total
 
 
+@dataclass(frozen=True)
+class Part:
+    """Vectors of items that a map is to predict, and what they are multiplied with.
+
+    vectors is (n_items, dimensions), asked (n, dimensions): of targets the query vectors of users, of history
+    vectors the targets.
+    """
+
+    vectors: Floats
+    asked: Floats
+
+
 def learn_content_map(
-    factors: Floats,
-    importance: Floats,
+    parts: Sequence[Part],
     embeddings: Floats,
     values: Sequence[Collection[str]],
     *,
@@ -59,78 +70,121 @@ def learn_content_map(
 ) -> ContentMap:
     """The ridge regression of the factors of items on their content.
 
-    Its strength and the scale of the fields beside the text are those that predict the factors of items best
-    that were left out, in five folds.
+    What the factors are multiplied with has directions that matter more and less, the eigenvectors of its
+    second moment: popularity, then what sets tastes apart most. Content tells much of some of them and
+    nothing of others, so each has a strength of its own: that which predicts best, in squared error, the
+    items that were left out, in three folds. One strength for all shrinks what is told well for the sake
+    of what is not: new items of MovieLens 1M have an NDCG@20 of .362 with it instead of .370
+    (validation).
+
+    The scale of the fields beside the text is that which ranks the items that were left out most as their
+    learned factors do. Squared error would not do for that: at four times the scale it is smaller than at the
+    same, and the ranking worse (.355).
 
     Args:
-        factors: (n_items, dimensions), what to predict.
-        importance: (dimensions,), what an error in each of them costs: the mean square of the query vectors.
+        parts: what to predict; the first are the targets, by which items are ranked.
         embeddings: (n_items, 384) of unit length, NaN in the rows of items without.
         values: of each item's fields, such as "category=Drama"; each counts once, the rarer the more.
         seed: of the folds.
     """
-    mean, text = _centered(embeddings)
-    names, field_weights, fields = _field_matrix(values)
-    fold = np.random.default_rng(seed).integers(0, _FOLDS, len(factors))
-    nothing = float((factors**2 @ importance).sum())
-    best = (np.inf, _REGS[-1], 1.0)
-    for share in _FIELD_SHARES if names else (1.0,):
-        features = _joined(text, fields, share)
-        errors = dict.fromkeys(_REGS, 0.0)
-        for left_out in range(_FOLDS):
-            train, test = fold != left_out, fold == left_out
-            gram, cross = _products(features[train], factors[train])
-            for reg in _REGS:
-                predicted = features[test] @ _solved(gram, cross, reg)
-                errors[reg] += float(((predicted - factors[test]) ** 2 @ importance).sum())
-        reg = min(errors, key=errors.__getitem__)
-        best = min(best, (errors[reg], reg, share))
-    error, reg, share = best
-    weights = _solved(*_products(_joined(text, fields, share), factors), reg)
-    return ContentMap(
-        mean,
-        weights[: text.shape[1]],
-        dict(
-            zip(names, weights[text.shape[1] :] * (np.float32(share) * field_weights)[:, None], strict=True)
-        ),
-        error / nothing if nothing else 1.0,
+    features = ContentFeatures.of(embeddings, values)
+    directions = [_Directions.of(part) for part in parts]
+    rotated = np.hstack([part.rotated for part in directions])
+    weights = np.concatenate([part.weights for part in directions])
+    shares = _FIELD_SHARES if features.names else (1.0,)
+    trials = [_trial(features.scaled(share), rotated, directions[0], seed) for share in shares]
+    best = int(np.argmax([trial.agreement for trial in trials]))
+    share, errors = shares[best], trials[best].errors
+    strengths = np.argmin(errors, axis=0)
+    joined = features.scaled(share)
+    solved = np.zeros((joined.shape[1], rotated.shape[1]), np.float32)
+    for strength, solution in _solutions(joined, rotated):
+        chosen = strengths == strength
+        solved[:, chosen] = solution[:, chosen]
+    starts = np.cumsum([0, *(len(part.weights) for part in directions)])
+    learned = np.hstack(
+        [
+            solved[:, start:end] @ part.basis.T
+            for part, start, end in zip(directions, starts, starts[1:], strict=False)
+        ]
     )
+    nothing = float(trials[best].nothing @ weights)
+    text, fields = features.separated(learned, share)
+    error = float(errors.min(axis=0) @ weights) / nothing if nothing else 1.0
+    return ContentMap(features.mean, text, fields, error)
 
 
-def _centered(embeddings: Floats) -> tuple[Floats, Floats]:
-    known = np.asarray(np.isfinite(embeddings).all(axis=1))
-    mean = embeddings[known].mean(axis=0) if known.any() else np.zeros(embeddings.shape[1], np.float32)
-    centered: Floats = np.where(known[:, None], embeddings - mean, 0).astype(np.float32)
-    return mean, centered
+@dataclass(frozen=True)
+class _Directions:
+    """A part in the basis of what it is multiplied with.
 
-
-def _field_matrix(values: Sequence[Collection[str]]) -> tuple[list[str], Floats, Sparse]:
-    """The values that are learned, the weight of each, and (n_items, n_values) of these weights.
-
-    A weight is the logarithm of how rare the value is, times what makes the mean square of a row 1.
+    basis is (dimensions, dimensions) with orthonormal columns, weights (dimensions,) the mean square of what
+    is asked in each, rotated (n_items, dimensions) the vectors.
     """
-    counts = Counter(value for of_item in values for value in set(of_item))
-    names = sorted(sorted(counts), key=counts.__getitem__, reverse=True)[:MOST_FIELDS]
-    column = {name: number for number, name in enumerate(names)}
-    rows = [row for row, of_item in enumerate(values) for value in set(of_item) if value in column]
-    columns = [column[value] for of_item in values for value in set(of_item) if value in column]
-    weights = np.log(len(values) / np.array([counts[name] for name in names], dtype=np.float64))
-    square = (weights[columns] ** 2).sum() / max(1, len(values))
-    weights = (weights / np.sqrt(square) if square else weights).astype(np.float32)
-    return names, weights, csr_array((weights[columns], (rows, columns)), shape=(len(values), len(names)))
+
+    basis: Floats
+    weights: npt.NDArray[np.float64]
+    rotated: Floats
+    asked: Floats
+
+    @classmethod
+    def of(cls, part: Part) -> "_Directions":
+        asked = part.asked.astype(np.float64)
+        weights, basis = np.linalg.eigh(asked.T @ asked / max(1, len(asked)))
+        basis32: Floats = basis.astype(np.float32)
+        return cls(basis32, np.maximum(weights, 0), part.vectors @ basis32, part.asked @ basis32)
 
 
-def _joined(text: Floats, fields: Sparse, share: float) -> Sparse:
-    return csr_array(hstack([csr_array(text), fields * np.float32(share)], format="csr"))
+@dataclass(frozen=True)
+class _Trial:
+    """How well items that were left out are predicted: squared errors (n_regs, columns), those of zeros
+    (columns,), and how much of the ranking by learned targets the ranking by predicted ones has.
+    """
+
+    errors: npt.NDArray[np.float64]
+    nothing: npt.NDArray[np.float64]
+    agreement: float
 
 
-def _products(features: Sparse, factors: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    gram = (features.T @ features).toarray().astype(np.float64)
-    return gram, (features.T @ factors).astype(np.float64)
+def _trial(features: Joined, rotated: Floats, targets: _Directions, seed: int) -> _Trial:
+    random = np.random.default_rng(seed)
+    fold = random.integers(0, _FOLDS, len(rotated))
+    asked = targets.asked[random.permutation(len(targets.asked))[:_COMPARED_QUERIES]]
+    errors = np.zeros((len(_REGS), rotated.shape[1]))
+    nothing = np.zeros(rotated.shape[1])
+    agreement = []
+    for left_out in range(_FOLDS if len(rotated) < _MANY_ITEMS else 1):
+        train, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)[:_COMPARED_ITEMS]
+        wanted, of_test = rotated[test], features.rows(test)
+        nothing += (wanted.astype(np.float64) ** 2).sum(axis=0)
+        least = np.full(rotated.shape[1], np.inf)
+        best = np.zeros_like(wanted)
+        for strength, solution in _solutions(features.rows(train), rotated[train]):
+            predicted = of_test.times(solution)
+            error = ((predicted - wanted).astype(np.float64) ** 2).sum(axis=0)
+            errors[strength] += error
+            better = error < least
+            least[better], best[:, better] = error[better], predicted[:, better]
+        columns = slice(0, len(targets.weights))
+        agreement.append(_agreement(asked @ best[:, columns].T, asked @ wanted[:, columns].T))
+    return _Trial(errors, nothing, float(np.mean(agreement)))
 
 
-def _solved(gram: npt.NDArray[np.float64], cross: npt.NDArray[np.float64], reg: float) -> Floats:
-    system = gram.copy()
-    system[np.diag_indices(len(system))] += reg
-    solution: Floats = lapack.dposv(system, cross, lower=1, overwrite_a=1)[1].astype(np.float32)
-    return solution
+def _solutions(features: Joined, rotated: Floats) -> Iterator[tuple[int, Floats]]:
+    """The regression at each strength, (n_features, columns)."""
+    ridge = Ridge.of(features, rotated)
+    for strength, reg in enumerate(_REGS):
+        yield strength, ridge.solved(reg)
+
+
+def _agreement(found: Floats, wanted: Floats) -> float:
+    """The share of each query's first items by wanted, twenty or a fifth of all, that are first by found."""
+    n_items = int(wanted.shape[1])
+    first = min(_LENGTH, n_items // 5)
+    if not len(wanted) or not first:
+        return 0.0
+    both = [np.argpartition(-scores, first - 1, axis=1)[:, :first] for scores in (found, wanted)]
+    marks = np.zeros((2, *wanted.shape), dtype=bool)
+    for mark, places in zip(marks, both, strict=True):
+        np.put_along_axis(mark, places, True, axis=1)
+    return float((marks[0] & marks[1]).mean()) * n_items / first

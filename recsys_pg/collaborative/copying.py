@@ -29,13 +29,14 @@ def copied_rows(
         messages = iter(copy)
         rest, start = b"", _HEADER_BYTES
         batch = max(1, _BATCH // row.itemsize)
-        # to the end, the trailer too: until then the connection takes no other command
-        while received := [bytes(message) for message in islice(messages, batch)]:
-            block = b"".join([rest, *received])
-            count = (len(block) - start) // row.itemsize
+        # read to the end, or leaving the COPY would cancel it
+        while parts := [bytes(message) for message in islice(messages, batch)]:
+            block = b"".join([rest, *parts])
+            count = max(0, (len(block) - start) // row.itemsize)
             if count:
                 yield np.frombuffer(block, row, count, start)
-            rest, start = block[start + count * row.itemsize :], 0
+                block, start = block[start + count * row.itemsize :], 0
+            rest = block
 
 
 def known_places(

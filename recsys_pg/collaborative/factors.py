@@ -87,7 +87,7 @@ def factorize(
     operators: Sequence[tuple[float, OperatorSum]],
     histories: Histories,
     *,
-    dimensions: int = 383,
+    dimensions: int = 384,
     neighbors: int | None = None,
     most_neighbors: int = MOST_NEIGHBORS,
     seed: int = 0,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from recsys_pg.collaborative.content_map import MOST_FIELDS
+from recsys_pg.collaborative.content_features import MOST_VALUES
 from recsys_pg.collaborative.histories import SAMPLE
 from recsys_pg.collaborative.singular import OVERSAMPLING
 from recsys_pg.collaborative.size import Size
@@ -105,11 +105,13 @@ def served_gb(size: Size, residuals: int) -> float:
 
 def map_gb(size: Size, items: int) -> float:
     """Of learning the map from content to factors from so many items."""
-    content = (DIMENSIONS if size.embedded else 0) + min(MOST_FIELDS, size.fields)
+    content = (DIMENSIONS if size.embedded else 0) + min(MOST_VALUES, size.fields)
     if not content:
         return 0.0
-    an_item = 4 * DIMENSIONS * (1 + _TIME_SCALES) * 2 + 32 * min(DIMENSIONS, content) + 500
-    return (items * an_item + 40 * content**2 + 16 * content * DIMENSIONS * (1 + _TIME_SCALES)) / GB
+    # the vectors, turned, and those of the items that are learned from
+    an_item = 4 * DIMENSIONS * (1 + _TIME_SCALES) * 3 + 32 * min(DIMENSIONS, content) + 500
+    needed: float = items * an_item + 40 * content**2 + 16 * content * DIMENSIONS * (1 + _TIME_SCALES)
+    return needed / GB
 
 
 def mapped_fitting(size: Size, memory_gb: float, residuals: int) -> int:

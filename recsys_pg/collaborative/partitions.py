@@ -6,11 +6,15 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
+from recsys_pg.db import vector_schema
+
 Connection: TypeAlias = psycopg.Connection[Any]
 
 PARENTS = {"item_factors": "model_id, item_id", "item_residuals": "model_id, item_id, scale"}
 """The partitioned tables of recsys, with their primary keys."""
 
+_IN_LINE = {"item_factors": 1024, "item_residuals": 8160}
+"""Bytes of a row above which values are stored elsewhere: histories, out of the way of who scans targets."""
 _LOCK_TIMEOUT = "500ms"
 _PATIENCE_SECONDS = 3600.0
 _PAUSE_SECONDS = 1.0
@@ -28,12 +32,13 @@ def create_partitions(connection: Connection, model_id: int) -> None:
             sql.SQL(
                 "create table {part} (like {parent} including defaults including constraints"
                 " including storage,"
-                " constraint {check} check (model_id = {model_id})) with (toast_tuple_target = 8160)"
+                " constraint {check} check (model_id = {model_id})) with (toast_tuple_target = {length})"
             ).format(
                 part=partition(parent, model_id),
                 parent=sql.Identifier("recsys", parent),
                 check=sql.Identifier(f"{parent}_{model_id}_model_id_check"),
                 model_id=sql.Literal(model_id),
+                length=sql.Literal(_IN_LINE[parent]),
             )
         )
 
@@ -56,8 +61,8 @@ def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> N
         )
         connection.execute(
             sql.SQL(
-                "create index on {} using hnsw (target {}.halfvec_cosine_ops) with (ef_construction = 200)"
-            ).format(partition("item_factors", model_id), _vector_schema(connection))
+                "create index on {} using hnsw (target {}.halfvec_ip_ops) with (ef_construction = 200)"
+            ).format(partition("item_factors", model_id), sql.SQL(vector_schema(connection)))
         )
     for parent in PARENTS:
         connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
@@ -121,12 +126,3 @@ def _patiently(connection: Connection, *statements: sql.SQL | sql.Composed) -> N
             if time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_SECONDS)
-
-
-def _vector_schema(connection: Connection) -> sql.Identifier:
-    row = connection.execute(
-        "select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
-        " where e.extname = 'vector'"
-    ).fetchone()
-    assert row is not None  # noqa: S101
-    return sql.Identifier(row[0])

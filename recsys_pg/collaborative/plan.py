@@ -22,11 +22,10 @@ from recsys_pg.db import driver_connection, translated_errors
 _TIME_SCALES = 3
 _VECTOR_BYTES = 2 * DIMENSIONS + 8
 _EDGE_BYTES = 12
-_ROW_BYTES = 80
-_INDEX_BYTES = 1400
-_KEY_BYTES = 40
-_PAGE_BYTES = 8160
-_SPARE = 1.1
+_ROW_BYTES = 100
+_INDEX_BYTES = 1300
+_APART_BYTES = 4000
+"""Rows and index entries of the histories, which are stored apart, and what pages leave empty, at most."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +124,9 @@ def plan_training(
 
 def _disk_bytes(size: Size, selection: Selection, neighbors: int) -> float:
     """Of a model of three time scales, whose items have as many neighbors as they may."""
-    an_item = _on_pages(_ROW_BYTES + _EDGE_BYTES * min(neighbors, size.items)) + _KEY_BYTES
+    an_item = _ROW_BYTES + _EDGE_BYTES * min(neighbors, size.items)
     if selection.chosen:
         residuals = min(selection.neighbors, MOST_NEIGHBORS, size.items)
-        an_item += _on_pages(_ROW_BYTES + _VECTOR_BYTES * (1 + _TIME_SCALES)) + _INDEX_BYTES + 2 * _KEY_BYTES
-        an_item += _TIME_SCALES * (_on_pages(_ROW_BYTES + _EDGE_BYTES * residuals) + 2 * _KEY_BYTES)
-    return _SPARE * an_item * size.items
-
-
-def _on_pages(row_bytes: int) -> float:
-    """What a row takes, with its part of what is left of its page: rows that do not fit go to the next."""
-    return max(row_bytes, _PAGE_BYTES / max(1, _PAGE_BYTES // row_bytes))
+        an_item += _ROW_BYTES + _VECTOR_BYTES * (1 + _TIME_SCALES) + _INDEX_BYTES + _APART_BYTES
+        an_item += _TIME_SCALES * (_ROW_BYTES + _EDGE_BYTES * residuals)
+    return float(an_item) * size.items

@@ -16,52 +16,40 @@ ROWS_A_BLOCK = 1000
 """Of what COPY gets at a time."""
 
 _ROWS = 65_536
-_LONGEST_MAPPED = 0.999
 
 
 @dataclass(frozen=True)
 class ServedFactors:
-    """What recsys.item_factors holds: targets (n_items, 384) of unit length, a history of that shape a scale.
+    """What recsys.item_factors holds: targets (n_items, 384), a history of that shape a scale.
 
-    The inner product of the sum of history vectors with a target is the score. Lengths differ between learned
-    targets, and an index of cosine distances must not turn them into directions alone: all are divided by the
-    largest length, with which histories are multiplied, and a last component, 0 in histories, makes up what
-    they lack to 1. So the order by cosine is the order by inner product (Bachrach et al., Speeding Up the
-    Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces, RecSys 2014).
+    The inner product of the sum of history vectors with a target is the score. Targets are divided by the
+    length of the longest, with which histories are multiplied, so that half precision suffices for all.
     """
 
     targets: Halves
     histories: tuple[Halves, ...]
 
     def parts(self, items: npt.NDArray[np.intp]) -> Floats:
-        """(n, 384 · (1 + scales)): targets of some items less the last component, then histories.
-
-        It is what `of_parts` takes.
-        """
-        targets = self.targets[items].astype(np.float32)
-        targets[:, -1] = 0
-        return np.hstack([targets, *(history[items].astype(np.float32) for history in self.histories)])
+        """(n, 384 · (1 + scales)): targets of some items, then histories; see `of_parts`."""
+        return np.hstack([part[items].astype(np.float32) for part in (self.targets, *self.histories)])
 
     @classmethod
     def of_parts(cls, parts: Floats) -> "ServedFactors":
         """The served form of what content predicts, as recsys_api._mapped_factors makes it."""
         target, *histories = np.split(parts, parts.shape[1] // DIMENSIONS, axis=1)
         length = np.linalg.norm(target, axis=1, keepdims=True)
-        target = target * np.minimum(1, _LONGEST_MAPPED / np.maximum(length, 1e-9))
-        target[:, -1] = np.sqrt(1 - np.minimum(length[:, 0], _LONGEST_MAPPED) ** 2)
+        target = target / np.maximum(1, length)
         return cls(target.astype(np.float16), tuple(map(_halves, histories)))
 
     @classmethod
     def of(cls, factors: Factors) -> "ServedFactors":
-        """The served form of factors of at most 383 dimensions."""
+        """The served form of factors of at most 384 dimensions."""
         n_items, dimensions = factors.targets.shape
         longest = np.float32(np.sqrt(max(_squares(factors.targets[rows]).max() for rows in _blocks(n_items))))
         longest = longest or np.float32(1)
         targets = np.zeros((n_items, DIMENSIONS), np.float16)
         for rows in _blocks(n_items):
-            shortened = factors.targets[rows] / longest
-            targets[rows, :dimensions] = shortened
-            targets[rows, -1] = np.sqrt(np.maximum(0, 1 - _squares(shortened)))
+            targets[rows, :dimensions] = factors.targets[rows] / longest
         histories = []
         for scale in factors.scales:
             history = np.zeros((n_items, DIMENSIONS), np.float16)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psycopg import sql
+from psycopg.types import TypeInfo
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.content_map import ContentMap
@@ -25,6 +26,7 @@ from recsys_pg.collaborative.partitions import (
 from recsys_pg.collaborative.served import ROWS_A_BLOCK, ServedFactors
 from recsys_pg.collaborative.watching import watched
 from recsys_pg.config import DIMENSIONS
+from recsys_pg.db import vector_schema
 from recsys_pg.repositories import copy_rows
 from recsys_pg.types import Progress
 
@@ -194,17 +196,14 @@ def _copy_factors(
     is_learned: bool,
     progress: Progress,
 ) -> None:
-    row = connection.execute(
-        "select t.oid from pg_type t join pg_extension e on e.extnamespace = t.typnamespace"
-        " where e.extname = 'vector' and t.typname = 'halfvec'"
-    ).fetchone()
-    assert row is not None  # noqa: S101
+    halfvec = TypeInfo.fetch(connection, f"{vector_schema(connection)}.halfvec")
+    assert halfvec is not None  # noqa: S101
     statement = sql.SQL(
         "copy {} (model_id, item_id, target, history, is_learned) from stdin (format binary)"
     ).format(partition("item_factors", model_id))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for number, block in enumerate(
-            served.copy_blocks(model_id, item_ids, chosen, row[0], is_learned=is_learned)
+            served.copy_blocks(model_id, item_ids, chosen, halfvec.oid, is_learned=is_learned)
         ):
             copy.write(block)
             if is_learned:

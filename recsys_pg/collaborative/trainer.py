@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from recsys_pg.collaborative.candidates import fitting
 from recsys_pg.collaborative.checkpoints import Checkpoints
 from recsys_pg.collaborative.comparison import Comparison
-from recsys_pg.collaborative.content_map import ContentMap, learn_content_map
+from recsys_pg.collaborative.content_map import ContentMap, Part, learn_content_map
 from recsys_pg.collaborative.counts import read_counts
 from recsys_pg.collaborative.factors import queries_of
 from recsys_pg.collaborative.histories import sampled_histories
@@ -31,7 +31,6 @@ from recsys_pg.collaborative.packing import ITEM_GRAPH
 from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
-from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError
 from recsys_pg.types import Progress
@@ -330,12 +329,13 @@ def _content_map(
         queries_of(known.decayed(decay), history)
         for decay, history in zip(decays, served.histories, strict=True)
     )
-    factors = served.parts(described)
-    # an error in a target costs what users ask for; one in a history, what targets differ by
-    of_targets = (np.asarray(queries) ** 2).mean(axis=0)
-    of_histories = (factors[:, :DIMENSIONS] ** 2).mean(axis=0)
-    importance = np.concatenate([of_targets, *len(served.histories) * [of_histories]]).astype(np.float32)
-    content = learn_content_map(factors, importance, embeddings, material.features, seed=seed)
+    targets, *histories = np.split(served.parts(described), 1 + len(served.histories), axis=1)
+    content = learn_content_map(
+        [Part(targets, np.asarray(queries)), *(Part(history, targets) for history in histories)],
+        embeddings,
+        material.features,
+        seed=seed,
+    )
     return content if content.error < 1 else None
 
 

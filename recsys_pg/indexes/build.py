@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import psycopg
 import sqlalchemy as sa
 
+from recsys_pg.db import vector_schema
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.indexes.advice import BYTES_A_ROW
 from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_expression, index_of
@@ -190,10 +191,7 @@ class _Build:
             self._builder.execute(f"set max_parallel_maintenance_workers = {workers}".encode())
 
     def _create(self, expression: str) -> None:
-        (vector,) = self._builder.execute(
-            "select quote_ident(n.nspname) from pg_extension e"
-            " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
-        ).fetchone() or ("public",)
+        vector = vector_schema(self._builder)
         # as the index of all items is: with another m, the planner might prefer that one
         (options,) = self._builder.execute(
             "select array_to_string(c.reloptions, ', ') from pg_class c"

@@ -4,6 +4,7 @@ The migrations create the tables; these classes only map them.
 """
 
 from recsys_pg.models.base import Base, Embedding, EmbeddingType
+from recsys_pg.models.control import Impression, Scenario, ScenarioBoost, ScenarioPin
 from recsys_pg.models.learned import (
     ContentFeature,
     ContentMap,
@@ -44,6 +45,7 @@ __all__ = [
     "EmbeddingType",
     "FilterRule",
     "FilterSample",
+    "Impression",
     "Interaction",
     "InteractionKind",
     "Item",
@@ -55,6 +57,9 @@ __all__ = [
     "Model",
     "QueryEmbedding",
     "RecallCheck",
+    "Scenario",
+    "ScenarioBoost",
+    "ScenarioPin",
     "SearchIndex",
     "SearchableItem",
     "Setting",

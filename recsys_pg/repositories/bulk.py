@@ -8,7 +8,7 @@ from pgvector.psycopg.vector import register_vector_info
 from psycopg import sql
 from psycopg.types import TypeInfo
 
-from recsys_pg.db import translate, translated_errors
+from recsys_pg.db import translate, translated_errors, vector_schema
 from recsys_pg.errors import InvalidArgumentError
 
 _UNFIT = (
@@ -97,8 +97,5 @@ def _with_lists(row: Sequence[object], arrays: Sequence[int]) -> list[object]:
 def _register_vector(connection: psycopg.Connection[Any], cursor: psycopg.Cursor[Any]) -> None:
     # by its schema, which need not be on the search_path; for this cursor only, so that the caller's own
     # queries go on reading vectors the way they did
-    row = connection.execute(
-        "select quote_ident(n.nspname) || '.vector' from pg_extension e"
-        " join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
-    ).fetchone()
-    register_vector_info(cast(Any, cursor), TypeInfo.fetch(connection, row[0]) if row else None)
+    info = TypeInfo.fetch(connection, f"{vector_schema(connection)}.vector")
+    register_vector_info(cast(Any, cursor), info)

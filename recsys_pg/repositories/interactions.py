@@ -1,5 +1,6 @@
 """What people did."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -51,6 +52,29 @@ class InteractionRepository:
                         "event_id": event_id,
                         "occurred_at": occurred_at,
                     },
+                ).scalar_one()
+            )
+
+    def record_impressions(
+        self, user_id: int, item_ids: Sequence[int], *, shown_at: datetime | None = None
+    ) -> int:
+        """Note what was shown to a user, so that rotation lets it sink; returns how many items were noted.
+
+        shown_at is now if left out.
+
+        Raises:
+            UnknownUserError, UnknownItemError: as their names say.
+            InvalidArgumentError: more than 1,000 items, or a time in the future.
+        """
+        with translated_errors():
+            return int(
+                self._session.execute(
+                    sa.text(
+                        "select recsys_api.record_impressions(cast(:user_id as bigint),"
+                        " cast(:item_ids as bigint[]),"
+                        " shown_at => coalesce(cast(:shown_at as timestamptz), now()))"
+                    ),
+                    {"user_id": user_id, "item_ids": list(item_ids), "shown_at": shown_at},
                 ).scalar_one()
             )
 

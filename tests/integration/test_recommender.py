@@ -36,6 +36,10 @@ def catalogue(shared_engine: sa.Engine) -> sa.Engine:
     """The small catalogue of tests/sql, for the whole file."""
     with shared_engine.begin() as connection:
         connection.exec_driver_sql(CATALOGUE.read_text().replace("%", "%%"))
+        connection.exec_driver_sql(
+            "select recsys_api.define_scenario('home', boosts => array[recsys_api.item_boost("
+            "recsys_api.item_filter(tags => '{even}'), 2)], pins => array[recsys_api.item_pin(33, 1)])"
+        )
     return shared_engine
 
 
@@ -99,6 +103,48 @@ CALLS = {
     ),
     "similar_users": (lambda r: r.similar_users(1, 4), "similar_users(1, 4)", SimilarUser),
     "explain": (lambda r: r.explain(1, 8), "explain_recommendation(1, 8)", Contribution),
+    "for_user with controls": (
+        lambda r: r.for_user(
+            1,
+            5,
+            scenario="home",
+            max_per_category=2,
+            popularity_damping=0.3,
+            rotation=0.5,
+            rotation_half_life=dt.timedelta(hours=3),
+            new_item_share=0.2,
+            shown_item_ids=(1, 2),
+        ),
+        "recommend_for_user(1, 5, scenario => 'home', max_per_category => 2, popularity_damping => 0.3,"
+        " rotation => 0.5, rotation_half_life => '3 hours', new_item_share => 0.2,"
+        " shown_item_ids => '{1,2}')",
+        Recommendation,
+    ),
+    "for_items with controls": (
+        lambda r: r.for_items(
+            [1, 50],
+            5,
+            scenario="home",
+            diversity=0.3,
+            max_per_category=2,
+            popularity_damping=0.3,
+            new_item_share=0.2,
+            shown_item_ids=[3],
+        ),
+        "recommend_for_items('{1,50}', 5, scenario => 'home', diversity => 0.3, max_per_category => 2,"
+        " popularity_damping => 0.3, new_item_share => 0.2, shown_item_ids => '{3}')",
+        Recommendation,
+    ),
+    "similar_items in a scenario": (
+        lambda r: r.similar_items(8, 7, scenario="home"),
+        "similar_items(8, 7, scenario => 'home')",
+        SimilarItem,
+    ),
+    "explain with controls": (
+        lambda r: r.explain(1, 8, scenario="home", popularity_damping=0.3),
+        "explain_recommendation(1, 8, 'home', 0.3)",
+        Contribution,
+    ),
 }
 
 

@@ -10,7 +10,7 @@ CALLS = {
     "search_items": (
         "query_embedding => (select embedding from recsys.items where id = 1), n => 3, filter => null"
     ),
-    "similar_items": "item_id => 1, n => 3, filter => null",
+    "similar_items": "item_id => 1, n => 3, filter => null, scenario => null",
     "search_text": "query => 'drama', n => 3, filter => null, query_embedding => null",
     "remember_query": (
         "query => 'a film', query_embedding => (select embedding from recsys.items where id = 1),"
@@ -24,12 +24,32 @@ CALLS = {
     "define_rule": "name => 'mine', predicate => 'item.in_stock'",
     "drop_rule": "name => 'cheap'",
     "recommend_for_user": (
-        "user_id => 1, n => 3, filter => null, exclude_seen => true, diversity => 0, method => 'hybrid'"
+        "user_id => 1, n => 3, filter => null, exclude_seen => true, diversity => 0, method => 'hybrid',"
+        " scenario => null, max_per_category => 2, popularity_damping => 0.1, rotation => 0.5,"
+        " rotation_half_life => '1 day', new_item_share => 0.1, shown_item_ids => '{1}'"
     ),
-    "recommend_for_items": "item_ids => '{1,50}', n => 3, filter => null, weights => '{1,0.5}'",
+    "recommend_for_items": (
+        "item_ids => '{1,50}', n => 3, filter => null, weights => '{1,0.5}', scenario => null,"
+        " diversity => 0.1, max_per_category => 2, popularity_damping => 0.1, new_item_share => 0.1,"
+        " shown_item_ids => '{2}'"
+    ),
+    "item_boost": "filter => recsys_api.item_filter(in_stock => true), factor => 2",
+    "item_pin": "item_id => 1, place => 2",
+    "define_scenario": (
+        "name => 'shelf', filter => recsys_api.item_filter(in_stock => true), method => 'hybrid',"
+        " exclude_seen => true, diversity => 0.1, max_per_category => 2, popularity_damping => 0.1,"
+        " rotation => 0.5, rotation_half_life => '1 day', new_item_share => 0.1,"
+        " boosts => array[recsys_api.item_boost(recsys_api.item_filter(tags => '{odd}'), 2)],"
+        " pins => array[recsys_api.item_pin(1, 2)]"
+    ),
+    "drop_scenario": "name => 'stored'",
+    "record_impressions": "user_id => 1, item_ids => '{1,2}', shown_at => now()",
     "popular_items": "n => 3, filter => null, since => '2025-01-01'",
     "similar_users": "user_id => 1, n => 3",
-    "explain_recommendation": "user_id => 1, item_id => 8",
+    "explain_recommendation": (
+        "user_id => 1, item_id => 8, scenario => null, popularity_damping => 0.1, rotation => 0.5,"
+        " rotation_half_life => '1 day'"
+    ),
     "record_interaction": (
         "user_id => 1, item_id => 2, kind => 'rating', value => 4, event_id => 'e', occurred_at => now()"
     ),
@@ -53,8 +73,11 @@ WRITERS = {
     "activate_model",
     "check_recall",
     "define_rule",
+    "define_scenario",
     "drop_rule",
+    "drop_scenario",
     "ensure_user",
+    "record_impressions",
     "record_interaction",
     "refresh_copies",
     "refresh_item_factors",
@@ -91,8 +114,8 @@ COLUMNS = {
     ],
     "popular_items": FOUND,
     "similar_items": [*FOUND, ("reason", "text"), ("similarity", "double precision")],
-    "recommend_for_user": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint")],
-    "recommend_for_items": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint")],
+    "recommend_for_user": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint"), ("placement", "text")],
+    "recommend_for_items": [*FOUND, ("reason", "text"), ("reason_item_id", "bigint"), ("placement", "text")],
     "similar_users": [
         ("rank", "bigint"),
         ("user_id", "bigint"),
@@ -114,6 +137,7 @@ COLUMNS = {
 @pytest.fixture(autouse=True)
 def _rule(catalogue):
     catalogue.execute("select recsys_api.define_rule('cheap', 'item.price < 10')")
+    catalogue.execute("select recsys_api.define_scenario('stored')")
 
 
 @pytest.mark.parametrize("function", CALLS)

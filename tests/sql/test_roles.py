@@ -24,6 +24,10 @@ FUNCTIONS = (
     "recommend_for_user(1)",
     "recommend_for_user(1, method => 'user_based')",
     "recommend_for_user(1, diversity => 0.5)",
+    "recommend_for_user(1, rotation => 1, new_item_share => 0.5)",
+    "recommend_for_user(1, popularity_damping => 1, max_per_category => 2)",
+    "item_pin(1, 2)",
+    "item_boost(recsys_api.item_filter(in_stock => true), 2)",
     "recommend_for_items('{1}')",
     "similar_items(1)",
     "search_items((select embedding from recsys.items where id = 1))",
@@ -41,6 +45,11 @@ WRITES = (
     "select recsys_api.check_recall()",
     "select recsys_api.define_rule('a', 'true')",
     "select recsys_api.drop_rule('a')",
+    "select recsys_api.define_scenario('a')",
+    "select recsys_api.drop_scenario('a')",
+    "insert into recsys.scenarios (name) values ('a')",
+    "update recsys.scenario_boosts set factor = 2",
+    "delete from recsys.scenario_pins",
     "delete from recsys.filter_rules",
     "update recsys.catalogue_language set language = 'german'",
     "delete from recsys.item_texts",
@@ -117,6 +126,7 @@ def test_the_application_may_register_users_and_record_what_they_do(app):
         )
         app.execute('update recsys.users set attributes = \'{"plan": "free"}\' where id = %s', (user_id,))
         assert app.execute("select recsys_api.ensure_user(user_id => 4711)").fetchone() == (4711,)
+        assert app.execute("select recsys_api.record_impressions(%s, '{2,3}')", (user_id,)).fetchone() == (2,)
         rows = app.execute("select item_id from recsys_api.recommend_for_user(%s)", (user_id,)).fetchall()
         assert (1,) not in rows
 

@@ -9,13 +9,15 @@ from recsys_pg.types import Progress
 
 DIMENSIONS = 128
 
+_UNOBSERVED, _UNOBSERVED_TOTAL = 0.3, 1000
+
 
 def ials(
     weights: Sparse,
     *,
     dimensions: int = DIMENSIONS,
     reg: float = 0.007,
-    unobserved: float = 0.3,
+    unobserved: float | None = None,
     epochs: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
@@ -33,11 +35,15 @@ def ials(
         weights: X, (n_users, n_items), positive entries.
         dimensions: of the vectors; the rank of the operator.
         reg: λ, positive.
-        unobserved: α, the weight of a pair that was not observed, against 1 of one that was.
+        unobserved: α, the weight of a pair that was not observed, against 1 of one that was. None is .3, or
+            what makes all pairs of a user that were not observed weigh 1,000 together, if that is less: with
+            .3 and 40,981 items they drown the others (NDCG@20 of Gowalla's held-out likes .008 against .111).
         epochs: of solving for both sides.
         seed: of the first vectors.
         progress: called in each epoch.
     """
+    if unobserved is None:
+        unobserved = min(_UNOBSERVED, _UNOBSERVED_TOTAL / max(1, weights.shape[1]))
     users, items = weights, csr_array(weights.T)
     random = np.random.default_rng(seed)
     item_vectors = random.normal(0, 0.1 / np.sqrt(dimensions), (weights.shape[1], dimensions)).astype(

@@ -14,8 +14,8 @@ def ids(outcome):
     ("command", "more"),
     [
         ("similar 1", {"reason", "similarity"}),
-        ("recommend 1", {"reason", "reason_item_id"}),
-        ("recommend ann --external --explain", {"reason", "reason_item_id", "contributions"}),
+        ("recommend 1", {"reason", "reason_item_id", "placement"}),
+        ("recommend ann --external --explain", {"reason", "reason_item_id", "placement", "contributions"}),
         ("popular", set()),
     ],
 )

@@ -24,7 +24,7 @@ def terminal(monkeypatch):
 
 
 def recommendation(rank: int, title: str, reason: str) -> Recommendation:
-    return Recommendation(rank, rank, None, title, "Drama", Decimal("9.5"), True, 1.25, reason, None)
+    return Recommendation(rank, rank, None, title, "Drama", Decimal("9.5"), True, 1.25, reason, None, "score")
 
 
 @pytest.mark.parametrize("width", [80, 100])
