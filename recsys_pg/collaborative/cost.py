@@ -23,7 +23,7 @@ _ITERATIONS = 9
 _WIDTH = 416
 _SOLVED = 17
 
-# seconds that do not follow from arithmetic, measured beside PostgreSQL on 2 cores (docs/operations.md)
+# seconds that do not follow from arithmetic: estimates, not yet checked against trainings of many sizes
 _ROW_OF_PYTHON = 25e-6
 _INTERACTION_READ = 4e-6
 _ITEM_WRITTEN = 0.4e-3

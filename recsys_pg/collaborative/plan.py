@@ -77,7 +77,7 @@ def plan_training(
     """What `train` would learn and what it would take; arguments as there.
 
     Counts the interactions, some seconds for ten million, and measures for a fraction of a second how fast
-    this machine computes; so the time is right within a factor of two where nothing else keeps it busy.
+    this machine computes; the time that follows is a rough estimate, and not checked at every size.
 
     Raises:
         InvalidArgumentError: as `train`.
