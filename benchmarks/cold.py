@@ -16,7 +16,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,7 +27,7 @@ from cached_embedder import CachedEmbedder
 from methods import scratch_database, show
 from psycopg.types.json import Jsonb
 from pyarrow import parquet
-from quality import CONNECTIONS, DATA, START
+from quality import CONNECTIONS, DATA, START, ask_all
 from server import RESULTS
 
 from recsys_pg import schema
@@ -99,18 +98,7 @@ def lists(engine: sa.Engine, users: Sequence[int], new: Sequence[int], method: s
         "select item_id from recsys_api.recommend_for_user(:user_id, n => :k, method => :method,"
         " filter => recsys_api.item_filter(item_ids => cast(:new as bigint[]))) order by rank"
     )
-    found: dict[int, list[int]] = {}
-
-    def ask(part: Sequence[int]) -> None:
-        with engine.connect() as connection:
-            for user in part:
-                parameters = {"user_id": user, "k": K, "method": method, "new": list(new)}
-                found[user] = list(connection.scalars(statement, parameters))
-                show(f"recommend by {method}", len(found), len(users))
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        list(pool.map(ask, [users[number::CONNECTIONS] for number in range(CONNECTIONS)]))
-    return found
+    return ask_all(engine, statement, users, f"recommend by {method}", k=K, method=method, new=list(new))
 
 
 def run(data: Path, seed: int, most_users: int | None, *, with_year: bool) -> dict[str, Any]:

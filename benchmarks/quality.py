@@ -117,19 +117,28 @@ def load(
         connection.exec_driver_sql("vacuum analyze")
 
 
-def lists(engine: sa.Engine, users: Sequence[int], k: int) -> dict[int, list[int]]:
-    statement = sa.text("select item_id from recsys_api.recommend_for_user(:user_id, n => :k) order by rank")
+def ask_all(
+    engine: sa.Engine, statement: sa.TextClause, users: Sequence[int], phase: str, **parameters: Any
+) -> dict[int, list[int]]:
+    """What a statement over :user_id and the other parameters returns for each user."""
     found: dict[int, list[int]] = {}
 
     def ask(part: Sequence[int]) -> None:
         with engine.connect() as connection:
             for user in part:
-                found[user] = [i - 1 for i in connection.scalars(statement, {"user_id": user + 1, "k": k})]
-                show("recommend", len(found), len(users))
+                found[user] = list(connection.scalars(statement, {"user_id": user, **parameters}))
+                show(phase, len(found), len(users))
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(ask, [users[number::CONNECTIONS] for number in range(CONNECTIONS)]))
     return found
+
+
+def lists(engine: sa.Engine, users: Sequence[int], k: int) -> dict[int, list[int]]:
+    """By the ids of the files, which are one less than those of the database."""
+    statement = sa.text("select item_id from recsys_api.recommend_for_user(:user_id, n => :k) order by rank")
+    found = ask_all(engine, statement, [user + 1 for user in users], "recommend", k=k)
+    return {user - 1: [item - 1 for item in items] for user, items in found.items()}
 
 
 def run(protocol: Protocol, data: Path, seed: int) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class ActiveModel:
 class ActiveFactors:
     """What a model knows that is needed to score all items of a log by histories of some of them.
 
-    targets is (n_items, 384) with 0 in the last column, zeros for items that the model does not know.
+    targets is (n_items, 384), zeros for items that the model does not know.
     known is (n,) ascending, the positions of the items that histories may have; histories is (n, 384) a
     scale, and residuals (n, n_items).
     """
