@@ -73,7 +73,7 @@ class Item(Base):
             postgresql_ops={"embedding": "vector_cosine_ops"},
         ),
         Index("items_unembedded_idx", "id", postgresql_where=text("embedding IS NULL")),
-        Index("items_created_at_idx", text("created_at DESC"), text("id DESC")),
+        Index("items_created_at_idx", text("created_at DESC"), text("(-id)")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
