@@ -19,10 +19,11 @@ demo: $(INSTALLED)  ## recommend films from MovieLens 100k, on an embedded Postg
 	@$(BIN)/recsys-pg demo
 
 # The tests create and drop databases of their own on the server; the one that the URL names is not touched.
-# All tests of a file run in one process, so that what they share is built once.
+# All tests of a file run in one process, so that what they share is built once. Two processes with one thread each:
+# several threads a process would wait for each other where there are two processors.
 test: $(INSTALLED)  ## run all tests, on an embedded PostgreSQL or the server of RECSYS_PG_DATABASE_URL
 	@RECSYS_PG_TEST_DATABASE_URL="$${RECSYS_PG_TEST_DATABASE_URL-$$RECSYS_PG_DATABASE_URL}" \
-	  $(BIN)/pytest -n 2 --dist loadfile
+	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: lint  ## all that must hold before a commit but the tests: lint, and types by mypy
 	@$(BIN)/mypy

@@ -26,7 +26,7 @@ begin
         select r.rank, i.id, i.external_id, i.title, i.category, i.price, i.in_stock, r.score, r.reason,
             1 - (i.embedding <=> o.embedding)
         from recsys_api._recommend(array[similar_items.item_id], array[1.0], similar_items.n,
-            recsys_api._exclude(controls.filter, array[similar_items.item_id]), controls, null) r
+            recsys_api._exclude(controls.filter, array[similar_items.item_id]), controls, null, false) r
         join recsys.items i on i.id = r.item_id
         join recsys.items o on o.id = similar_items.item_id
         order by r.rank;

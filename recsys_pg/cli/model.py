@@ -93,6 +93,13 @@ def show(context: typer.Context, model_id: Id, as_json: AsJson = False) -> None:
                 Column("weight", [f"{term['weight']:.3g}" for term in found.terms], right=True),
             ]
         )
+    if found.prior:
+        print_line()
+        print_line(
+            "People of whom little is known are also served by what the mean user likes:"
+            f" {found.prior['strength']:g} of a typical best score,"
+            f" half of that at likes that sum to {found.prior['fade']:g}."
+        )
     if metrics.get("ndcg_alone"):
         alone = sorted(metrics["ndcg_alone"].items(), key=lambda pair: -pair[1])
         print_line()

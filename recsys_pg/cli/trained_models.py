@@ -12,14 +12,15 @@ from recsys_pg.errors import InvalidArgumentError
 
 _MODELS = (
     "select id, name, is_active, created_at, activated_at, coalesce(parameters -> 'terms', '[]') as terms,"
-    " metrics from recsys.models where purpose = 'collaborative' and coalesce(id = :id, true)"
-    " order by id desc"
+    " nullif(parameters -> 'prior', 'null') as prior, metrics from recsys.models"
+    " where purpose = 'collaborative' and coalesce(id = :id, true) order by id desc"
 )
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A row of recsys.models; terms are those of the hybrid's sum, name is the item graph's algorithm."""
+    """A row of recsys.models; terms are those of the hybrid's sum, prior is what it
+    begins with (see `recsys_pg.collaborative.prior`), name is the item graph's algorithm."""
 
     id: int
     name: str
@@ -27,6 +28,7 @@ class TrainedModel:
     created_at: datetime
     activated_at: datetime | None
     terms: Sequence[Mapping[str, Any]]
+    prior: Mapping[str, Any] | None
     metrics: Mapping[str, Any]
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from scipy.sparse import coo_array, csr_array
 
 from recsys_pg.collaborative.copying import copied_rows, known_places
-from recsys_pg.collaborative.histories import Histories
+from recsys_pg.collaborative.histories import Histories, fading_shares
 from recsys_pg.collaborative.operators.operator import Floats, Halves, Sparse
 from recsys_pg.collaborative.partitions import partition
 from recsys_pg.collaborative.served import row_type
@@ -26,12 +26,14 @@ class ActiveModel:
     """Which model is in use.
 
     until is the time of the last interaction that it was learned from, in µs since 2000-01-01 UTC; decays are
-    those of its time scales.
+    those of its time scales. For mean_query, (384,), and fade see `Factors`.
     """
 
     model_id: int
     decays: Sequence[float]
     until: int
+    mean_query: Floats | None
+    fade: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ActiveFactors:
     scale, and residuals (n, n_items).
     """
 
-    decays: Sequence[float]
+    model: ActiveModel
     targets: Halves
     known: npt.NDArray[np.intp]
     histories: Sequence[Halves]
@@ -53,10 +55,12 @@ class ActiveFactors:
         """(n_users, n_items), what the database computes."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
         queries: Floats = np.zeros((histories.n_users, DIMENSIONS), np.float32)
-        for decay, history, residual in zip(self.decays, self.histories, self.residuals, strict=True):
+        for decay, history, residual in zip(self.model.decays, self.histories, self.residuals, strict=True):
             decayed = self._of_known(histories.decayed(decay))
             queries += decayed @ history.astype(np.float32)
             total += (decayed @ residual).toarray()
+        if self.model.mean_query is not None:
+            queries += fading_shares(histories, self.model.fade)[:, None] * self.model.mean_query
         for start in range(0, len(self.targets), _ROWS):
             part = slice(start, start + _ROWS)
             total[:, part] += queries @ self.targets[part].astype(np.float32).T
@@ -72,10 +76,15 @@ class ActiveFactors:
 def find_active(connection: psycopg.Connection[Any]) -> ActiveModel | None:
     """The active model; None when there is none, or it has no factors."""
     row = connection.execute(
-        "select id, decays, (parameters ->> 'until')::bigint from recsys.models"
+        "select id, decays, (parameters ->> 'until')::bigint, mean_query::real[], fade from recsys.models"
         " where purpose = 'collaborative' and is_active and decays is not null"
     ).fetchone()
-    return None if row is None or row[2] is None else ActiveModel(*row)
+    if row is None or row[2] is None:
+        return None
+    model_id, decays, until, mean_query, fade = row
+    return ActiveModel(
+        model_id, decays, until, None if mean_query is None else np.array(mean_query, np.float32), fade or 1.0
+    )
 
 
 def read_active(
@@ -113,7 +122,7 @@ def read_active(
         done += len(rows)
         progress("read active model", done, max(done, len(item_ids)))
     residuals = _read_residuals(connection, active.model_id, item_ids, known, scales)
-    return ActiveFactors(active.decays, targets, known, histories, residuals)
+    return ActiveFactors(active, targets, known, histories, residuals)
 
 
 _EDGE = np.dtype(

@@ -33,7 +33,7 @@ from recsys_pg.types import Progress
 DENSE_ITEMS = 20_000
 """Items up to which a matrix of all with all is inverted, whose time grows with their cube."""
 
-FACTORIZED_ROWS = 50_000
+FACTORIZED_ROWS = 500_000
 """Users and items together up to which alternating least squares are tried: half a ms each and epoch."""
 
 NEIGHBORS = 200

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
-from recsys_pg.collaborative.histories import Histories
+from recsys_pg.collaborative.histories import Histories, fading_shares
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
@@ -45,11 +45,14 @@ class TimeScale:
 class Factors:
     """A model as it is served: score = Σ histories(decay) · (history · targetsᵀ + residual) over its scales.
 
-    targets is (n_items, dimensions). In a large catalogue the histories are in half precision.
+    targets is (n_items, dimensions). In a large catalogue the histories are in half precision. With a prior,
+    the query of somebody who liked something begins with mean_query, (dimensions,), times `fading_shares`.
     """
 
     targets: Floats
     scales: tuple[TimeScale, ...]
+    mean_query: Floats | None = None
+    fade: float = 1.0
 
     def scale_scores(self, factor: float) -> None:
         """Make all scores so many times as large, in place: what is copied may not fit the memory."""
@@ -62,10 +65,18 @@ class Factors:
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
-        queries = sum(queries_of(histories.decayed(scale.decay), scale.history) for scale in self.scales)
-        total += queries @ self.targets.T
+        total += self.queries(histories) @ self.targets.T
         for scale in self.scales:
             total += (histories.decayed(scale.decay) @ scale.residual).toarray()
+        return total
+
+    def queries(self, histories: Histories) -> Floats:
+        """(n_users, dimensions), what the targets are multiplied with."""
+        total: Floats = np.zeros((histories.n_users, self.targets.shape[1]), np.float32)
+        for scale in self.scales:
+            total += queries_of(histories.decayed(scale.decay), scale.history)
+        if self.mean_query is not None:
+            total += fading_shares(histories, self.fade)[:, None] * self.mean_query
         return total
 
 

@@ -62,6 +62,13 @@ class Histories:
         return matrix
 
 
+def fading_shares(histories: Histories, fade: float) -> npt.NDArray[np.float32]:
+    """(n_users,) 2^(−Σ|weight| / fade): the less, the more is known; 0 for who likes nothing."""
+    totals = np.bincount(histories.users, np.abs(histories.weights), histories.n_users)
+    likes = np.bincount(histories.users, histories.weights > 0, histories.n_users)
+    return np.where(likes > 0, np.exp2(-np.minimum(100, totals / fade)), 0).astype(np.float32)
+
+
 def steps(ages: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """What an age counts as: itself below 8, above that the beginning of its quarter of an octave.
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.histories import Histories, histories
 from recsys_pg.collaborative.log import InteractionLog
+from recsys_pg.collaborative.newcomers import draw_newcomers, marks, unseen
 
 USERS = 3000
 """Users that are asked at most."""
@@ -27,7 +27,8 @@ class Holdout:
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
     seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
     it seen. again are the targets and what they liked once more; recent are those of the targets that were
-    liked since a moment that `hold_out` was given.
+    liked since a moment that `hold_out` was given. newcomers is the log of other users, none of whom learned
+    has anything of.
     """
 
     learned: InteractionLog
@@ -36,6 +37,7 @@ class Holdout:
     targets: csr_array[np.float32]
     recent: csr_array[np.float32]
     again: csr_array[np.float32]
+    newcomers: InteractionLog
 
 
 def hold_out(
@@ -46,7 +48,7 @@ def hold_out(
     since: int | None = None,
     seed: int = 0,
 ) -> Holdout:
-    """Hold out the latest likes of some users, with all that they did from then on.
+    """Hold out the latest likes of some users, with all that they did from then on, and all of newcomers.
 
     Where times do not tell the order, likes are drawn instead.
 
@@ -65,7 +67,10 @@ def hold_out(
     held = np.clip((counts * SHARE * factor).astype(np.int64), 1, LONGEST * factor)
     if targets is not None:
         held = np.full(len(counts), targets)
-    asked = np.flatnonzero(counts > held)
+    newcomers = draw_newcomers(counts, len(log.item_ids), random)
+    is_new = np.zeros(len(counts), dtype=bool)
+    is_new[newcomers] = True
+    asked = np.flatnonzero((counts > held) & ~is_new)
     if users is None:
         users = asked_at_most(len(log.item_ids))
     if len(asked) > users:
@@ -86,43 +91,28 @@ def hold_out(
         first = np.full(len(counts), len(log))
         np.minimum.at(first, log.users[is_target], np.flatnonzero(is_target))
         removed |= np.arange(len(log)) >= first[log.users]
-    learned = log.part(~removed)
+    learned = log.part(~removed & ~is_new[log.users])
 
     number = np.full(len(counts), -1, dtype=np.int32)
     number[asked] = np.arange(len(asked))
-    of_asked = learned.part(is_asked[learned.users])
-    known = InteractionLog(
-        log.user_ids[asked],
-        log.item_ids,
-        number[of_asked.users],
-        of_asked.items,
-        of_asked.weights,
-        of_asked.times,
-        log.history_length,
-    )
+    known = learned.of_users(asked)
     shape = (len(asked), len(log.item_ids))
-    seen = _marks(known.users, known.items, shape)
+    seen = marks(known.users, known.items, shape)
     is_recent = is_target & (log.times >= since) if since is not None else np.zeros(len(log), dtype=bool)
     again, recent = (
-        _marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
+        marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
     )
-    return Holdout(learned, histories(known), seen, _unseen(again, seen), _unseen(recent, seen), again)
+    return Holdout(
+        learned,
+        histories(known),
+        seen,
+        unseen(again, seen),
+        unseen(recent, seen),
+        again,
+        log.of_users(newcomers),
+    )
 
 
 def asked_at_most(n_items: int) -> int:
     """How many users are asked in a catalogue of so many items."""
     return min(USERS, max(500, SCORES // n_items))
-
-
-def _unseen(wanted: csr_array[np.float32], seen: csr_array[np.float32]) -> csr_array[np.float32]:
-    unseen = csr_array(wanted - wanted.multiply(seen))
-    unseen.eliminate_zeros()
-    return unseen
-
-
-def _marks(
-    rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32], shape: tuple[int, int]
-) -> csr_array[np.float32]:
-    marks = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
-    marks.data[:] = 1
-    return marks

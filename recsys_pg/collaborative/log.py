@@ -1,6 +1,6 @@
 """The interactions of the database as flat arrays, in the order in which people made them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -148,6 +148,23 @@ class InteractionLog:
             self.weights[chosen],
             self.times[chosen],
             self.history_length,
+        )
+
+    def of_users(self, chosen: npt.NDArray[np.intp]) -> Self:
+        """The interactions of the users at some positions, ascending, numbered anew from 0."""
+        number = np.full(len(self.user_ids), -1, dtype=np.int32)
+        number[chosen] = np.arange(len(chosen))
+        kept = self.part(number[self.users] >= 0)
+        return replace(kept, user_ids=self.user_ids[chosen], users=number[kept.users])
+
+    def in_drawn_order(self, random: np.random.Generator) -> Self:
+        """The same, each user's interactions in an order that is drawn."""
+        order = np.lexsort((random.random(len(self)), self.users))
+        return replace(
+            self,
+            items=self.items[order],
+            weights=self.weights[order],
+            times=self.times[order],
         )
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> Self:

@@ -11,13 +11,14 @@ from recsys_pg.collaborative.candidates import REPEAT, Candidate, Material, Sele
 from recsys_pg.collaborative.checkpoints import Checkpoints, digest
 from recsys_pg.collaborative.comparison import Comparison, compare, ndcg_of_users, users_at_once
 from recsys_pg.collaborative.factors import Factors, factorize
-from recsys_pg.collaborative.histories import histories_at, sampled_histories
+from recsys_pg.collaborative.histories import Histories, histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import Holdout, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.memory import compared_gb
 from recsys_pg.collaborative.mixture import ROUNDING, Mixture, Term, choose, scores_of
 from recsys_pg.collaborative.operators.operator import Floats, Halves, Operator, OperatorSum
 from recsys_pg.collaborative.packing import CHOICE, FACTORS, OPERATOR, Choice
+from recsys_pg.collaborative.prior import Prior, choose_prior, with_prior
 from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.types import Progress
@@ -38,6 +39,7 @@ class LearnedModel:
 
     factors: Factors
     mixture: Mixture
+    prior: Prior | None
     left_out: Mapping[str, str]
     comparison: Comparison | None
 
@@ -92,12 +94,18 @@ def learn_model(
     factors = checkpoints.kept(
         "factors",
         "factors",
-        (choice.mixture.terms, selection.neighbors, _content_digest(choice.mixture, material), seed),
+        (
+            choice.mixture.terms,
+            choice.prior,
+            selection.neighbors,
+            _content_digest(choice.mixture, material),
+            seed,
+        ),
         FACTORS,
-        lambda: _factors(selection, choice.mixture, material, checkpoints),
+        lambda: _factors(selection, choice, material, checkpoints),
         discards="learned",
     )
-    return LearnedModel(factors, choice.mixture, selection.left_out, choice.comparison)
+    return LearnedModel(factors, choice.mixture, choice.prior, selection.left_out, choice.comparison)
 
 
 def _choice(
@@ -111,7 +119,7 @@ def _choice(
 ) -> Choice:
     """Which operators to add up, and how their sum compares with the active model."""
     if not holdout.again.nnz:
-        return Choice(Mixture((Term(selection.chosen[0].name, 1.0, 1.0),), None, {}), None)
+        return Choice(Mixture((Term(selection.chosen[0].name, 1.0, 1.0),), None, {}), None, None)
     held_out = digest(holdout.learned.arrays(), holdout.again, holdout.recent)
     names = [candidate.name for candidate in selection.chosen]
     of_content = digest(material.embeddings) if "content" in names else ""
@@ -123,12 +131,19 @@ def _choice(
         if holdout.targets.nnz:
             mixture = choose(operators, holdout, memory_gb=compared_gb(memory_gb), progress=material.progress)
         if not any(term.weight for term in mixture.terms):
-            return Choice(mixture, None)
+            return Choice(mixture, None, None)
+        prior, mean_scores = choose_prior(
+            mixture, operators, holdout, seed=material.seed, progress=material.progress
+        )
         mixture = with_repeats(mixture, operators, holdout, material.progress)
         if not read_active or not holdout.recent.nnz:
-            return Choice(mixture, None)
+            return Choice(mixture, prior, None)
         operators[REPEAT.name] = REPEAT.learn(material)
-        return Choice(mixture, _compared(operators, mixture, read_active, holdout, material))
+
+        def scores(known: Histories) -> Floats:
+            return with_prior(scores_of(mixture, operators, known), known, prior, mean_scores)
+
+        return Choice(mixture, prior, _compared(scores, read_active, holdout, material))
 
     return checkpoints.kept(
         "choice",
@@ -165,17 +180,28 @@ def _learned(
         )
 
 
-def _factors(selection: Selection, mixture: Mixture, material: Material, checkpoints: Checkpoints) -> Factors:
-    """The factors of the sum, learned from everything, so scaled that the median user's best score is 1."""
+def _factors(selection: Selection, choice: Choice, material: Material, checkpoints: Checkpoints) -> Factors:
+    """The factors of the sum, learned from everything, so scaled that the median user's best score is 1.
+
+    That is without the prior, whose strength is in this unit.
+    """
+    known = sampled_histories(material.log, seed=material.seed)
     factors = factorize(
-        _sums([*selection.chosen, REPEAT], mixture, material, checkpoints),
-        sampled_histories(material.log, seed=material.seed),
+        _sums([*selection.chosen, REPEAT], choice.mixture, material, checkpoints),
+        known,
         most_neighbors=selection.neighbors,
         seed=material.seed,
         progress=material.progress,
     )
     factors.scale_scores(_unit(factors, material))
-    return factors
+    if choice.prior is None:
+        return factors
+    mean_query = factors.queries(known).mean(axis=0)
+    best = (factors.targets @ mean_query).max()
+    if not best > 0:
+        return factors
+    mean_query *= np.float32(choice.prior.strength) / best
+    return replace(factors, mean_query=mean_query, fade=choice.prior.fade)
 
 
 def _sums(
@@ -198,8 +224,7 @@ def _sums(
 
 
 def _compared(
-    operators: Mapping[str, Operator],
-    mixture: Mixture,
+    score: Callable[[Histories], Floats],
     read_active: ReadActive,
     holdout: Holdout,
     material: Material,
@@ -213,8 +238,7 @@ def _compared(
     for start in range(0, len(asked), batch):
         users = asked[start : start + batch]
         known = holdout.histories.of(users)
-        scores = scores_of(mixture, operators, known)
-        for found, of_model in ((new, scores), (old, active.scores(known))):
+        for found, of_model in ((new, score(known)), (old, active.scores(known))):
             found.append(ndcg_of_users(of_model, holdout.seen[users], holdout.recent[users]))
         material.progress("compare with the active model", start + len(users), len(asked))
     return compare(np.concatenate(new), np.concatenate(old), seed=material.seed)

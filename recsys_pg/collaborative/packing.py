@@ -14,6 +14,7 @@ from recsys_pg.collaborative.factors import Factors, TimeScale
 from recsys_pg.collaborative.learner import ItemGraph
 from recsys_pg.collaborative.mixture import Mixture, Term
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
+from recsys_pg.collaborative.prior import Prior
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -30,9 +31,10 @@ class Packing(Generic[T]):
 
 @dataclass(frozen=True)
 class Choice:
-    """The sum that was chosen, and how it compares with the active model, where that was asked."""
+    """The sum and the prior that were chosen, and how they compare with the active model, if asked."""
 
     mixture: Mixture
+    prior: Prior | None
     comparison: Comparison | None
 
 
@@ -84,14 +86,18 @@ def _choice(arrays: Arrays) -> Choice:
     mixture = found["mixture"]
     terms = tuple(Term(**term) for term in mixture["terms"])
     comparison = Comparison(**found["comparison"]) if found["comparison"] else None
-    return Choice(Mixture(terms, mixture["ndcg"], mixture["alone"]), comparison)
+    prior = Prior(**found["prior"]) if found["prior"] else None
+    return Choice(Mixture(terms, mixture["ndcg"], mixture["alone"]), prior, comparison)
 
 
 def _packed_factors(factors: Factors) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {
         "targets": factors.targets,
         "decays": np.array([scale.decay for scale in factors.scales]),
+        "fade": np.array(factors.fade),
     }
+    if factors.mean_query is not None:
+        arrays["mean_query"] = factors.mean_query
     for number, scale in enumerate(factors.scales):
         arrays[f"history {number}"] = scale.history
         arrays |= _packed_graph(f"residual {number}", scale.residual)
@@ -103,7 +109,7 @@ def _factors(arrays: Arrays) -> Factors:
         TimeScale(decay, arrays[f"history {number}"], _graph(f"residual {number}", arrays))
         for number, decay in enumerate(arrays["decays"].tolist())
     )
-    return Factors(arrays["targets"], scales)
+    return Factors(arrays["targets"], scales, arrays.get("mean_query"), float(arrays["fade"]))
 
 
 def _packed_item_graph(graph: ItemGraph) -> dict[str, npt.NDArray[Any]]:

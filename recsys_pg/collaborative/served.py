@@ -23,11 +23,14 @@ class ServedFactors:
     """What recsys.item_factors holds: targets (n_items, 384), a history of that shape a scale.
 
     The inner product of the sum of history vectors with a target is the score. Targets are divided by the
-    length of the longest, with which histories are multiplied, so that half precision suffices for all.
+    length of the longest, with which histories are multiplied, so that half precision suffices for all. For
+    mean_query, (384,), see `Factors`.
     """
 
     targets: Halves
     histories: tuple[Halves, ...]
+    mean_query: Floats | None = None
+    fade: float = 1.0
 
     def parts(self, items: npt.NDArray[np.intp]) -> Floats:
         """(n, 384 · (1 + scales)): targets of some items, then histories; see `of_parts`."""
@@ -56,7 +59,11 @@ class ServedFactors:
             for rows in _blocks(n_items):
                 history[rows, :dimensions] = _halves(scale.history[rows].astype(np.float32) * longest)
             histories.append(history)
-        return cls(targets, tuple(histories))
+        mean_query = None
+        if factors.mean_query is not None:
+            mean_query = np.zeros(DIMENSIONS, np.float32)
+            mean_query[:dimensions] = factors.mean_query * longest
+        return cls(targets, tuple(histories), mean_query, factors.fade)
 
     def copy_blocks(
         self,

@@ -80,16 +80,20 @@ def write_model(
     drop_unused(connection)
     item_ids = trained.item_ids
     kept = np.isin(item_ids, np.fromiter(_existing(connection), dtype=np.int64))
+    mean_query = None if trained.factors is None else trained.factors.mean_query
     with connection.transaction():
         row = connection.execute(
-            "insert into recsys.models (purpose, name, revision, parameters, metrics, decays)"
-            " values ('collaborative', %s, %s, %s, %s, %s) returning id",
+            "insert into recsys.models"
+            " (purpose, name, revision, parameters, metrics, decays, mean_query, fade)"
+            " values ('collaborative', %s, %s, %s, %s, %s, %s, %s) returning id",
             (
                 algorithm,
                 datetime.now(UTC).isoformat(),
                 json.dumps(parameters),
                 json.dumps(metrics),
                 list(trained.decays) or None,
+                mean_query,
+                None if mean_query is None or trained.factors is None else trained.factors.fade,
             ),
         ).fetchone()
         assert row is not None  # noqa: S101

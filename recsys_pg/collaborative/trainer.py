@@ -28,6 +28,7 @@ from recsys_pg.collaborative.mixture import Term
 from recsys_pg.collaborative.model import LearnedModel, learn_model
 from recsys_pg.collaborative.options import check_arguments
 from recsys_pg.collaborative.packing import ITEM_GRAPH
+from recsys_pg.collaborative.prior import Prior
 from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
@@ -53,6 +54,7 @@ class TrainReport:
         terms: the sum that the hybrid scores by; none when memory_gb sufficed for no operator.
         ndcg: NDCG@20 of the sum on what was held out; None when nothing could be.
         ndcg_alone: the same of each operator at its best decay.
+        prior: how what the mean user is shown counts for people of whom little is known; None is not at all.
         left_out: why each of the other operators was not tried.
         comparison: with the model that was active; None when too few users liked something since.
         graph_ndcg: NDCG@20 of the item graph by each algorithm that was tried on what was held out.
@@ -70,6 +72,7 @@ class TrainReport:
     terms: Sequence[Term]
     ndcg: float | None
     ndcg_alone: Mapping[str, float]
+    prior: Prior | None
     left_out: Mapping[str, str]
     comparison: Comparison | None
     seconds: float
@@ -142,7 +145,7 @@ def train(
         log = material.log
         users, items = log.likes.shape
         outcome = TrainReport(
-            None, False, None, users, items, log.likes.nnz, 0, (), None, {}, {}, None, 0, ""
+            None, False, None, users, items, log.likes.nnz, 0, (), None, {}, None, {}, None, 0, ""
         )
         outcome = replace(outcome, message=what_is_missing(log.likes))
         if not outcome.message:
@@ -161,6 +164,7 @@ def train(
                         "reg": how.reg,
                         "seed": seed,
                         "terms": [asdict(term) for term in outcome.terms],
+                        "prior": asdict(outcome.prior) if outcome.prior else None,
                         "embedding_model_id": material.embedding_model_id,
                         "until": min(int(log.times.max()), material.read_at),
                     },
@@ -267,6 +271,7 @@ def _described(outcome: TrainReport, model: LearnedModel | None) -> TrainReport:
         terms=model.mixture.terms,
         ndcg=model.mixture.ndcg,
         ndcg_alone=model.mixture.alone,
+        prior=model.prior,
         left_out=model.left_out,
         comparison=model.comparison,
     )

@@ -49,6 +49,8 @@ class Model(Base):
     created_at: Mapped[datetime] = now()
     decays: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
     activated_at: Mapped[datetime | None]
+    mean_query: Mapped[Embedding | None] = mapped_column(EmbeddingType)
+    fade: Mapped[float | None] = mapped_column(Double)
 
 
 class Item(Base):

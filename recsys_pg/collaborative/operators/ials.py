@@ -1,9 +1,9 @@
 """Matrix factorization of implicit feedback, turned into an operator."""
 
 import numpy as np
-from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
+from recsys_pg.collaborative.operators.least_squares import solved_rows
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
 from recsys_pg.types import Progress
 
@@ -65,16 +65,5 @@ def ials(
 
 def _solved(weights: Sparse, vectors: Floats, reg: float, unobserved: float) -> Floats:
     """The best vectors of the rows of weights, given those of its columns."""
-    n_columns, dimensions = vectors.shape
-    solved: Floats = np.zeros((weights.shape[0], dimensions), np.float32)
-    shared = unobserved * (vectors.T @ vectors)
-    lengths = np.diff(weights.indptr)
-    diagonal = np.diag_indices(dimensions)
-    for row in np.flatnonzero(lengths):
-        entries = slice(weights.indptr[row], weights.indptr[row + 1])
-        observed = vectors[weights.indices[entries]]
-        x = weights.data[entries]
-        system = shared + (observed * x[:, None]).T @ observed
-        system[diagonal] += reg * (lengths[row] + unobserved * n_columns)
-        solved[row] = lapack.sposv(system, x @ observed, lower=1, overwrite_a=1)[1]
-    return solved
+    regs = np.float32(reg) * (np.diff(weights.indptr) + np.float32(unobserved * len(vectors)))
+    return solved_rows(weights, vectors, unobserved, regs.astype(np.float32))

@@ -53,7 +53,7 @@ def test_a_catalogue_of_several_blocks_is_inverted_right():
     dense = weights.toarray()
     inverse = np.linalg.inv(dense.T @ dense + strength(dense, 1.5) * np.eye(1500))
     expected = np.eye(1500) - inverse / np.diag(inverse)
-    assert ease(csr_array(weights), 1.5) == pytest.approx(expected, abs=1e-5)
+    assert np.abs(ease(csr_array(weights), 1.5) - expected).max() < 1e-5
 
 
 def test_a_regularization_that_drowns_in_rounding_is_refused():

@@ -49,7 +49,7 @@ def test_without_an_order_likes_are_drawn():
     held = hold_out(log, targets=2)
     assert (np.diff(held.targets.indptr) == 2).all()
     assert len(np.unique(held.targets.indices)) == 10
-    assert len(held.learned) == 800
+    assert len(held.learned) == 80 * 8
 
 
 def test_a_tenth_is_held_out_of_each_user_and_no_more_than_ten():

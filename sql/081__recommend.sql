@@ -3,7 +3,7 @@
 -- popularity. The filter is that of the controls and what must not be shown again.
 --
 --   hybrid      inner product of the history's query vector with the item's target, and the residuals, by the active
---               model; without one that has item factors, graph score + hybrid.content_weight * content score
+--               model; with_mean begins the query with what the mean user adds, for a history that is somebody's. Without one that has item factors, graph score + hybrid.content_weight * content score
 --   item_based  graph score: sum over the past items of weight * edge weight
 --   user_based  what the users with the nearest tastes liked
 --   content     inner product of the taste vector and the item's embedding less the catalogue's mean
@@ -18,7 +18,8 @@ create or replace function recsys_api._recommend(
     n                integer,
     filter           recsys_api.filter,
     controls         recsys_api._controls,
-    user_id          bigint
+    user_id          bigint,
+    with_mean        boolean default true
 )
 returns table (rank bigint, item_id bigint, score double precision, reason text, reason_item_id bigint, placement text)
 language plpgsql stable rows 20
@@ -37,6 +38,7 @@ declare
     model           record;
     has_factors     boolean;
     query           vector;
+    mean            vector;
     center_score    double precision := 0;
     extra_ids       bigint[];
     extra_scores    double precision[];
@@ -65,6 +67,10 @@ begin
     if method <> 'popular' and cardinality(history_ids) > 0 then
         if has_factors then
             query := recsys_api._factor_query(model.id, model.decays, history_ids, history_weights);
+            if with_mean then
+                mean := recsys_api._mean_query(model.id, history_weights);
+                query := coalesce(query + mean, query, mean);
+            end if;
             select array_agg(r.item_id), array_agg(r.score) into extra_ids, extra_scores
             from recsys_api._residual_scores(model.id, model.decays, history_ids, history_weights) r;
             if query is not null then
@@ -172,13 +178,16 @@ begin
     return query
     with chosen as materialized (
         select d.position, ids[d.place] as item_id, coalesce(d.adjusted, scores[d.place]) as score, d.placement,
-            d.place, d.place <= personal or is_steered and scores[d.place] > 0 as is_personal
+            d.place, d.place <= personal or is_steered and scores[d.place] > 0 as is_personal,
+            -- most of the score is what the mean user would have
+            mean is not null and 2 * (select -(f.target::vector <#> mean) from recsys.item_factors f
+                where f.model_id = model.id and f.item_id = ids[d.place]) >= scores[d.place] as is_common
         from unnest(places, adjusted, placements) with ordinality d (place, adjusted, placement, position)
     ),
     causes as materialized (
         select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
         from recsys_api._contributions(history_ids, history_weights,
-            (select array_agg(h.item_id) from chosen h where h.is_personal), has_factors) c
+            (select array_agg(h.item_id) from chosen h where h.is_personal and h.is_common is not true), has_factors) c
         join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
         cross join lateral (select case method when 'content' then c.content when 'item_based' then c.graph
             else c.graph + c.content end as share) s
