@@ -85,14 +85,14 @@ def write_model(
         row = connection.execute(
             "insert into recsys.models"
             " (purpose, name, revision, parameters, metrics, decays, mean_query, fade)"
-            " values ('collaborative', %s, %s, %s, %s, %s, %s, %s) returning id",
+            " values ('collaborative', %s, %s, %s, %s, %s, %s::real[], %s) returning id",
             (
                 algorithm,
                 datetime.now(UTC).isoformat(),
                 json.dumps(parameters),
                 json.dumps(metrics),
                 list(trained.decays) or None,
-                mean_query,
+                None if mean_query is None else mean_query.tolist(),
                 None if mean_query is None or trained.factors is None else trained.factors.fade,
             ),
         ).fetchone()

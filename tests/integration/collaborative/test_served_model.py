@@ -274,3 +274,63 @@ def test_an_interaction_of_the_future_does_not_end_comparisons(engine, shop):
         " / 1e6) < now() as is_past from recsys.models where purpose = 'collaborative'"
     )
     assert model.is_past
+
+
+def with_mean(shop) -> None:
+    """A trained model whose queries begin with what leads to item 40, and halve at two likes."""
+    shop.fill(users=60, items=40, likes_each=8)
+    shop.sql("insert into recsys.users (id) values (61), (62), (63)")
+    shop.record([(61, 3, "like", None), (62, 3, "dislike", None)])
+    train(shop.engine)
+    shop.sql(
+        "update recsys.models m set fade = 2,"
+        " mean_query = array_fill(9::real, array[384])::vector * f.target::vector"
+        " from recsys.item_factors f where f.model_id = m.id and f.item_id = 40"
+        " and m.purpose = 'collaborative' and m.is_active"
+    )
+
+
+def test_with_a_mean_query_scores_in_sql_are_those_in_numpy(engine, shop):
+    with_mean(shop)
+    log, scores = learned(engine)
+    for position, user in enumerate(log.user_ids.tolist()):
+        for item, score in hybrid(shop, user, n=20, arguments=", exclude_seen => false").items():
+            if score > 0:
+                expected = scores[position, np.searchsorted(log.item_ids, item)]
+                assert score == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_who_liked_little_is_shown_what_most_people_like_and_told_so(engine, shop):
+    with_mean(shop)
+    [first] = shop.sql("select item_id, score, reason from recsys_api.recommend_for_user(61, n => 1)")
+    assert (first.item_id, first.reason) == (40, "popular")
+    parts = shop.sql("select * from recsys_api.explain_recommendation(61, 40)")
+    assert (parts[-1].item_id, parts[-1].title) == (None, "what most people like")
+    assert parts[-1].weight == pytest.approx(2**-0.5)
+    assert sum(part.contribution for part in parts) == pytest.approx(first.score, abs=1e-5)
+    assert next(iter(hybrid(shop, 1, n=3))) != 40
+
+
+def test_explanations_add_up_with_a_mean_query(engine, shop):
+    with_mean(shop)
+    for user in (1, 2, 61):
+        for item, score in hybrid(shop, user, n=15).items():
+            if score > 0:
+                [explained] = shop.sql(
+                    "select sum(contribution) as total from recsys_api.explain_recommendation(:user, :item)",
+                    user=user,
+                    item=item,
+                )
+                assert explained.total == pytest.approx(score, abs=1e-5)
+
+
+def test_a_dislike_alone_and_similar_items_get_no_mean_query(engine, shop):
+    with_mean(shop)
+    before = shop.sql("select item_id, score from recsys_api.similar_items(3, n => 20) order by rank")
+    disliker = hybrid(shop, 62, n=20)
+    of_basket = shop.sql("select item_id from recsys_api.recommend_for_items('{3}', n => 1)")
+    shop.sql("update recsys.models set fade = null, mean_query = null where mean_query is not null")
+    assert shop.sql("select item_id, score from recsys_api.similar_items(3, n => 20) order by rank") == before
+    assert hybrid(shop, 62, n=20) == disliker
+    assert [row.item_id for row in of_basket] == [40]
+    assert shop.sql("select item_id from recsys_api.recommend_for_items('{3}', n => 1)") != of_basket
