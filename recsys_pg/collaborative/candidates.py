@@ -34,7 +34,7 @@ DENSE_ITEMS = 20_000
 """Items up to which a matrix of all with all is inverted, whose time grows with their cube."""
 
 FACTORIZED_ROWS = 500_000
-"""Users and items together up to which alternating least squares are tried: half a ms each and epoch."""
+"""Users and items together up to which alternating least squares are tried."""
 
 NEIGHBORS = 200
 """Entries a row that a sparse operator keeps."""
@@ -131,7 +131,7 @@ CANDIDATES: Sequence[Candidate] = (
         "ials",
         lambda m: ials(m.log.likes, seed=m.seed, progress=m.progress),
         Memory(item=8 * IALS_DIMENSIONS),
-        Memory(item=8 * IALS_DIMENSIONS, user=8 * IALS_DIMENSIONS, like=12),
+        Memory(item=12 * IALS_DIMENSIONS, user=12 * IALS_DIMENSIONS, like=12),
         _many_rows,
     ),
     _next_item(0.9),

@@ -22,6 +22,8 @@ _SIDE, _REPEATS = 700, 3
 _ITERATIONS = 9
 _WIDTH = 416
 _SOLVED = 17
+_ALTERNATED = 3
+"""Of what the products of a regression take, with gathering and solving."""
 
 # seconds that do not follow from arithmetic: estimates, not yet checked against trainings of many sizes
 _ROW_OF_PYTHON = 25e-6
@@ -98,7 +100,6 @@ def _operator_seconds(name: str, size: Size, speed: Speed) -> float:
     counted = 1.5 * size.pairs / speed.pairs + in_python
     # double precision takes twice as long as the single that was measured
     next_item = 2 * 2.4 * cubed / speed.flops + 8e-8 * size.items**2
-    of_ials = 2 * size.likes * IALS_DIMENSIONS**2 + rows * IALS_DIMENSIONS**3 / 3
     of_lowpass = rows * _WIDTH**2 + 2 * size.likes * (LOWPASS_DIMENSIONS + 32)
     return {
         "ease": 2 * cubed / speed.flops,
@@ -109,6 +110,6 @@ def _operator_seconds(name: str, size: Size, speed: Speed) -> float:
         "cosine": counted,
         "transitions": 3 * size.likes * lags / speed.pairs + in_python,
         "lowpass": _ITERATIONS * 4 * of_lowpass / speed.flops,
-        "ials": _SOLVED * (2 * of_ials / speed.flops + 3 * rows * _ROW_OF_PYTHON),
+        "ials": _SOLVED * _ALTERNATED * 2 * size.likes * IALS_DIMENSIONS**2 / speed.flops,
         "content": 0.0,
     }[name]

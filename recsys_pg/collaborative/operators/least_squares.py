@@ -10,7 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from recsys_pg.collaborative.operators.operator import Floats, Sparse
 
-_ENTRIES = 4_000_000
+_ENTRIES = 1_000_000
+"""Of the vectors of a batch; a thread holds about four times as many numbers."""
+
 _STEPS_AN_OCTAVE = 2
 
 
