@@ -48,11 +48,13 @@ CONNECTIONS = (1, 2, 4, 8)
 TIE = 2e-3
 """Scores closer than this share of the best are a tie: targets are halves, and sums differ by their order."""
 CALL = "select item_id from recsys_api.recommend_for_user(%(user)s, 10, {filter})"
-BARE = "select f.item_id from recsys.item_factors_{model} f order by f.target <=> %(query)s::halfvec limit 10"
+BARE = "select f.item_id from recsys.item_factors_{model} f order by f.target <#> %(query)s::halfvec limit 10"
 PARTS = {
     "what the user did": "select * from recsys_api._history(%(user)s)",
     "what to leave out": "select recsys_api._hidden_items(%(user)s, true)",
-    "query vector": "select recsys_api._factor_query(%(model)s, %(decays)s, %(items)s, %(weights)s)",
+    "query vector": "select coalesce(f.query + m.query, f.query, m.query)"
+    " from recsys_api._factor_query(%(model)s, %(decays)s, %(items)s, %(weights)s) f (query)"
+    " cross join recsys_api._mean_query(%(model)s, %(weights)s) m (query)",
     "residuals": "select * from recsys_api._residual_scores(%(model)s, %(decays)s, %(items)s, %(weights)s)",
     "nearest targets": "select * from recsys_api._nearest_factors("
     "%(query)s::vector, 50, 15, recsys_api._exclude(null, %(hidden)s), %(model)s)",

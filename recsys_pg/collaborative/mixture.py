@@ -156,9 +156,9 @@ class _Lists:
                 for part in np.split(operator.scores(of_decays), len(histories))
             ]
             largest += [np.abs(part).max(axis=1).sum() / len(asked) for part in scores]
-            items = _candidates(scores, seen, wanted)
+            items = candidate_places(scores, seen, wanted)
             blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))
-            closed.append(_again(items) | np.take_along_axis(seen, items, axis=1))
+            closed.append(is_repeated(items) | np.take_along_axis(seen, items, axis=1))
             hits.append(np.take_along_axis(wanted, items, axis=1) & ~closed[-1])
             if progress:
                 progress("compare operators", start + len(users), len(asked))
@@ -193,7 +193,7 @@ class _Lists:
         return 1 / mean if mean > ROUNDING * largest else 0.0
 
 
-def _candidates(
+def candidate_places(
     scores: Sequence[Floats], seen: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.intp]:
     """(n_users, width) what is wanted and the best unseen of each operator, ascending, the last repeated."""
@@ -207,7 +207,8 @@ def _candidates(
     return np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in rows])
 
 
-def _again(items: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+def is_repeated(items: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Where an item is the same as the one before."""
     again = np.zeros(items.shape, dtype=bool)
     again[:, 1:] = items[:, 1:] == items[:, :-1]
     return again
