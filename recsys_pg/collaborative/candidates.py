@@ -102,7 +102,7 @@ def _next_item(decay: float) -> Candidate:
         f"next_item_{decay:g}",
         lambda m: next_item_ridge(m.log.sequences, len(m.log.item_ids), decay=decay),
         Memory(pair=4),
-        Memory(pair=24),
+        Memory(pair=12),
         lambda size: _unordered(size) or _many_items(size),
     )
 

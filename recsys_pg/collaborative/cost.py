@@ -98,10 +98,10 @@ def _operator_seconds(name: str, size: Size, speed: Speed) -> float:
     rows = size.items + size.users
     lags = min(21.0, size.likes / max(1, size.users) / 2)
     counted = 1.5 * size.pairs / speed.pairs + in_python
-    # double precision takes twice as long as the single that was measured
-    next_item = 2 * 2.4 * cubed / speed.flops + 8e-8 * size.items**2
+    next_item = 2.4 * cubed / speed.flops + 8e-8 * size.items**2
     of_lowpass = rows * _WIDTH**2 + 2 * size.likes * (LOWPASS_DIMENSIONS + 32)
     return {
+        # double precision takes twice as long as the single that was measured
         "ease": 2 * cubed / speed.flops,
         "next_item_0.9": next_item,
         "next_item_0.8": next_item,

@@ -18,12 +18,13 @@ _STEPS = 250_000
 
 
 def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, reg: float = 0.04) -> Operator:
-    """The ridge regression of each next item on the decayed past before it; needs 28 · n_items² bytes.
+    """The ridge regression of each next item on the decayed past before it; needs 16 · n_items² bytes.
 
     Minimizes Σ_t ‖T_t − S_t · B‖² + λ ‖B‖² over all steps t of all sequences, where S_t = Σ_s decay^(t−s) of
     the items up to t and T_t is the item after it: the time-aware transitions of SLIST (Choi et al.,
     Session-aware Linear Item-Item Models for Session-based Recommendation, WWW 2021). The Gram matrices are
-    summed lag by lag, without ever holding the steps. λ is reg times Σd² / Σd, d the diagonal of SᵀS.
+    summed lag by lag, without ever holding the steps. λ is reg times Σd² / Σd, d the diagonal of SᵀS. In
+    single precision: on MovieLens 1M entries up to .16 differ from those in double by at most 4e-8.
 
     Args:
         sequences: what each user liked, oldest first.
@@ -31,8 +32,8 @@ def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, r
         decay: of an item a step further back, in (0, 1).
         reg: positive.
     """
-    gram = np.zeros((n_items, n_items))
-    cross = np.zeros((n_items, n_items))
+    gram = np.zeros((n_items, n_items), np.float32, order="F")
+    cross = np.zeros((n_items, n_items), np.float32, order="F")
     # every later step of the sequence holds an item again, at the square of the decay of its age
     remaining = (1 - decay ** (2 * sequences.steps_left)) / (1 - decay**2)
     for lag in range(_lags(decay)):
@@ -50,10 +51,11 @@ def next_item_ridge(sequences: Sequences, n_items: int, *, decay: float = 0.8, r
                 np.full(len(first), decay ** (lag - 1)),
             )
     gram += gram.T
-    diagonal = np.diagonal(gram).copy()
+    diagonal = np.diagonal(gram).astype(np.float64)
     typical = (diagonal**2).sum() / diagonal.sum() if diagonal.any() else 1
     np.fill_diagonal(gram, diagonal + reg * typical)
-    graph = lapack.dposv(gram, cross, lower=1, overwrite_a=1, overwrite_b=1)[1].astype(np.float32)
+    graph = lapack.sposv(gram, cross, lower=1, overwrite_a=1, overwrite_b=1)[1]
+    del gram, cross
     np.fill_diagonal(graph, 0)
     return Operator(graph=np.ascontiguousarray(graph))
 
@@ -106,10 +108,10 @@ def _lags(decay: float) -> int:
 
 
 def _add(
-    matrix: npt.NDArray[np.float64],
+    matrix: npt.NDArray[np.float32],
     rows: npt.NDArray[np.int32],
     columns: npt.NDArray[np.int32],
     values: npt.NDArray[np.floating[Any]],
 ) -> None:
     unique = coo_array((values, (rows, columns)), shape=matrix.shape).tocsr().tocoo()
-    matrix[unique.row, unique.col] += unique.data
+    matrix[unique.row, unique.col] += unique.data.astype(np.float32)
