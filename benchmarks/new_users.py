@@ -8,15 +8,17 @@ overviews of TMDB.
 
     python benchmarks/new_users.py [--data DIR]
 
-The data is not part of the project. Exit code 1: hybrid is not shown to be ahead of popular or of content.
+The data is not part of the project. Exit code 1: hybrid is not shown to be ahead of the most liked films, popular or
+content.
 """
 
 import argparse
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,12 @@ from recsys_pg.evaluation.asking import ask
 
 COUNTS = (1, 2, 5)
 PARTS = 3
-REFERENCES = ("popular", "content")
+LENGTH = 20
+LIKED = 3
+"""Stars above which a film is liked."""
+MOST_LIKED = "most liked"
+"""Films by how many users of the other parts like them; the method popular counts what is so lately."""
+REFERENCES = (MOST_LIKED, "popular", "content")
 """What the hybrid has to be ahead of."""
 
 Values = dict[tuple[int, str], list[float]]
@@ -55,16 +62,27 @@ def run_part(
         load_ratings(engine, known)
         analyze(engine)
         train(engine, progress=show)
+        likes_of_item = Counter(rating.item_id for rating in known if rating.stars > LIKED)
+        most_liked = sorted(likes_of_item, key=lambda item: (-likes_of_item[item], item))
         recorded = 0
         for count in COUNTS:
             load_ratings(engine, [rating for of_user in likes.values() for rating in of_user[recorded:count]])
             recorded = count
-            for method in METHODS:
-                answers = ask(engine, likes, method, 20, progress=show)
+            asked = {method: ask(engine, likes, method, 20, progress=show).lists for method in METHODS}
+            asked[MOST_LIKED] = {
+                user: without(most_liked, {rating.item_id for rating in of_user[:count]})
+                for user, of_user in likes.items()
+            }
+            for method, lists in asked.items():
                 for user, of_user in likes.items():
                     wanted = {rating.item_id for rating in of_user[count:]}
-                    of_ndcg[count, method].append(ndcg(answers.lists[user], wanted, 10))
-                    of_recall[count, method].append(recall(answers.lists[user], wanted, 20))
+                    of_ndcg[count, method].append(ndcg(lists[user], wanted, 10))
+                    of_recall[count, method].append(recall(lists[user], wanted, 20))
+
+
+def without(items: Sequence[int], seen: set[int]) -> list[int]:
+    """The first of the items that are not seen."""
+    return list(islice((item for item in items if item not in seen), LENGTH))
 
 
 def analyze(engine: sa.Engine) -> None:
@@ -91,7 +109,7 @@ def main() -> int:
     )
     likes: dict[int, list[Rating]] = defaultdict(list)
     for rating in ratings:
-        if rating.stars > 3:
+        if rating.stars > LIKED:
             likes[rating.user_id].append(rating)
     found: tuple[Values, Values] = defaultdict(list), defaultdict(list)
     for number in range(PARTS):
@@ -109,7 +127,7 @@ def report(found: tuple[Values, Values]) -> int:
     print(f"\r\033[K{'after':<7}{'method':<12}{'NDCG@10':>9}{'Recall@20':>11}{'users':>7}   hybrid ahead by")
     for count in COUNTS:
         hybrid = np.array(found[0][count, "hybrid"])
-        for method in METHODS:
+        for method in (*METHODS, MOST_LIKED):
             of_method = np.array(found[0][count, method])
             ahead = None if method == "hybrid" else estimate(hybrid - of_method)
             mean_recall = float(np.mean(found[1][count, method]))
