@@ -8,8 +8,8 @@ overviews of TMDB.
 
     python benchmarks/new_users.py [--data DIR]
 
-The data is not part of the project. Exit code 1: hybrid is not shown to be ahead of the most liked films, popular or
-content.
+The data is not part of the project. Exit code 1: hybrid is not shown to be ahead of the most liked
+films, popular or content.
 """
 
 import argparse
