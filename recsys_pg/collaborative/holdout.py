@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.histories import Histories, histories
@@ -50,7 +51,8 @@ def hold_out(
 ) -> Holdout:
     """Hold out the latest likes of some users, with all that they did from then on, and all of newcomers.
 
-    Where times do not tell the order, likes are drawn instead.
+    What was done at one time, such as a basket, is held out as a whole; who did everything at one time is not
+    asked. Where times do not tell the order, likes are drawn instead.
 
     Args:
         log: at least one user with two liked items.
@@ -87,10 +89,13 @@ def hold_out(
     is_target[position[place >= (counts - held)[owner]]] = True
     removed = is_target.copy()
     if log.is_ordered:
-        # whatever a user did after the first target is unknown too, be it no like
-        first = np.full(len(counts), len(log))
-        np.minimum.at(first, log.users[is_target], np.flatnonzero(is_target))
-        removed |= np.arange(len(log)) >= first[log.users]
+        # what was done with the first target or after it is unknown too; what of it was liked is a target
+        since_first = log.times >= _first_times(log, is_target)[log.users]
+        began_before = np.zeros(len(counts), dtype=bool)
+        began_before[log.users[liked & ~since_first]] = True
+        removed = since_first & began_before[log.users]
+        is_target = removed & liked
+        asked = asked[began_before[asked]]
     learned = log.part(~removed & ~is_new[log.users])
 
     number = np.full(len(counts), -1, dtype=np.int32)
@@ -111,6 +116,13 @@ def hold_out(
         again,
         log.of_users(newcomers),
     )
+
+
+def _first_times(log: InteractionLog, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """(n_users,) the time of each user's first chosen interaction; without one the latest there can be."""
+    first = np.full(len(log.user_ids), np.iinfo(np.int64).max)
+    np.minimum.at(first, log.users[chosen], log.times[chosen])
+    return first
 
 
 def asked_at_most(n_items: int) -> int:

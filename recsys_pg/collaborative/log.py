@@ -18,8 +18,9 @@ from recsys_pg.types import Progress
 HISTORY_LENGTH = 200
 """Interactions that a history is made of where nothing else is said: what the setting is at first."""
 
-LEAST_ORDERED = 0.05
-"""Of the steps of users, those on which time has passed; with fewer the times tell no order."""
+LEAST_ORDERED = 0.02
+"""Of the steps of users, those on which time has passed, as between baskets of up to 50 items; with fewer the
+times tell no order."""
 
 SMALLEST_WEIGHT = 1e-6
 """Pairs that count less than this are left out: their squares would drown in rounding."""

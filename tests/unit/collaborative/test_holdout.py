@@ -28,7 +28,8 @@ def test_targets_are_never_seen_nor_learned(events, targets, ordered):
     assume(liked.max() > (targets or 1))
     held = hold_out(log, targets=targets)
     assert not pairs(held.targets) & pairs(held.seen)
-    assert len(held.learned) < len(log)
+    # nothing where everybody did everything at one time
+    assert (len(held.learned) < len(log)) == (held.again.nnz > 0)
     learned = held.learned
     assert set(zip(learned.users.tolist(), learned.items.tolist(), strict=True)) <= set(
         zip(log.users.tolist(), log.items.tolist(), strict=True)
@@ -42,6 +43,22 @@ def test_the_latest_likes_are_held_out_and_all_that_came_after_the_first_of_them
     assert held.learned.items.tolist() == [0, 1]
     assert pairs(held.targets) == {(0, 2), (0, 4)}
     assert held.histories.items.tolist() == [1, 0]
+
+
+def test_a_basket_is_held_out_whole():
+    log = InteractionLog.of([1] * 6, [10, 11, 12, 13, 14, 15], [1, 1, 1, -1, 1, 1], [1, 1, 2, 2, 2, 3])
+    held = hold_out(log, targets=2)
+    assert held.learned.items.tolist() == [0, 1]
+    assert pairs(held.targets) == {(0, 2), (0, 4), (0, 5)}
+    assert pairs(held.seen) == {(0, 0), (0, 1)}
+
+
+def test_who_did_everything_at_one_time_is_learned_from_and_not_asked():
+    log = InteractionLog.of([1, 1, 1, 2, 2, 2], [10, 11, 12, 10, 11, 12], np.ones(6), [5, 5, 5, 6, 7, 8])
+    held = hold_out(log, targets=1)
+    assert held.learned.users.tolist() == [0, 0, 0, 1, 1]
+    assert pairs(held.targets) == {(0, 2)}
+    assert held.histories.n_users == 1
 
 
 def test_without_an_order_likes_are_drawn():
