@@ -72,11 +72,11 @@ class TrainReport:
     terms: Sequence[Term]
     ndcg: float | None
     ndcg_alone: Mapping[str, float]
-    prior: Prior | None
     left_out: Mapping[str, str]
     comparison: Comparison | None
     seconds: float
     message: str
+    prior: Prior | None = None
     graph_ndcg: Mapping[str, float] = field(default_factory=dict)
     resumed: Sequence[str] = ()
 
@@ -145,7 +145,7 @@ def train(
         log = material.log
         users, items = log.likes.shape
         outcome = TrainReport(
-            None, False, None, users, items, log.likes.nnz, 0, (), None, {}, None, {}, None, 0, ""
+            None, False, None, users, items, log.likes.nnz, 0, (), None, {}, {}, None, 0, ""
         )
         outcome = replace(outcome, message=what_is_missing(log.likes))
         if not outcome.message:

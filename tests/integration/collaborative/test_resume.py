@@ -3,9 +3,11 @@
 import hashlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from recsys_pg.collaborative import checkpoints, train
@@ -30,6 +32,11 @@ report = train(db.create_engine(url), checkpoint_dir=Path(directory), progress=p
 print(",".join(report.resumed))
 """
 
+LOCKS = """
+select count(*) from pg_locks l join pg_database d on d.oid = l.database
+where d.datname = current_database() and l.locktype = 'advisory'
+"""
+
 PHASES = {
     "learn ials": 3,
     "compare operators": 3,
@@ -42,12 +49,19 @@ PHASES = {
 
 
 def run(url: str, directory: Path, killed_in: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", SCRIPT, url, str(directory), killed_in],
         capture_output=True,
         text=True,
         check=False,
     )
+    # a busy server notices only after a while that somebody was killed
+    deadline = time.monotonic() + 60
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(LOCKS).fetchone() != (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    return done
 
 
 def fingerprint(shop) -> dict[str, str]:
