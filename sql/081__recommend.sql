@@ -3,7 +3,8 @@
 -- popularity. The filter is that of the controls and what must not be shown again.
 --
 --   hybrid      inner product of the history's query vector with the item's target, and the residuals, by the active
---               model; with_mean begins the query with what the mean user adds, for a history that is somebody's. Without one that has item factors, graph score + hybrid.content_weight * content score
+--               model; with_mean begins the query with what the mean user adds, for a history that is somebody's. Without a
+--               model that has item factors, graph score + hybrid.content_weight * content score
 --   item_based  graph score: sum over the past items of weight * edge weight
 --   user_based  what the users with the nearest tastes liked
 --   content     inner product of the taste vector and the item's embedding less the catalogue's mean
