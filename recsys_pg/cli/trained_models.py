@@ -19,8 +19,10 @@ _MODELS = (
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A row of recsys.models; terms are those of the hybrid's sum, prior is what it
-    begins with (see `recsys_pg.collaborative.prior`), name is the item graph's algorithm."""
+    """A row of recsys.models; name is the item graph's algorithm.
+
+    terms are those of the hybrid's sum, prior is what it begins with (see `recsys_pg.collaborative.prior`).
+    """
 
     id: int
     name: str

@@ -11,7 +11,7 @@ from psycopg import sql
 from scipy.sparse import coo_array, csr_array
 
 from recsys_pg.collaborative.copying import copied_rows, known_places
-from recsys_pg.collaborative.histories import Histories, fading_shares
+from recsys_pg.collaborative.histories import Histories, MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves, Sparse
 from recsys_pg.collaborative.partitions import partition
 from recsys_pg.collaborative.served import row_type
@@ -26,14 +26,13 @@ class ActiveModel:
     """Which model is in use.
 
     until is the time of the last interaction that it was learned from, in µs since 2000-01-01 UTC; decays are
-    those of its time scales. For mean_query, (384,), and fade see `Factors`.
+    those of its time scales. mean is what queries begin with.
     """
 
     model_id: int
     decays: Sequence[float]
     until: int
-    mean_query: Floats | None
-    fade: float
+    mean: MeanQuery | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ class ActiveFactors:
             decayed = self._of_known(histories.decayed(decay))
             queries += decayed @ history.astype(np.float32)
             total += (decayed @ residual).toarray()
-        if self.model.mean_query is not None:
-            queries += fading_shares(histories, self.model.fade)[:, None] * self.model.mean_query
+        if self.model.mean:
+            queries += self.model.mean.queries(histories)
         for start in range(0, len(self.targets), _ROWS):
             part = slice(start, start + _ROWS)
             total[:, part] += queries @ self.targets[part].astype(np.float32).T
@@ -82,9 +81,8 @@ def find_active(connection: psycopg.Connection[Any]) -> ActiveModel | None:
     if row is None or row[2] is None:
         return None
     model_id, decays, until, mean_query, fade = row
-    return ActiveModel(
-        model_id, decays, until, None if mean_query is None else np.array(mean_query, np.float32), fade or 1.0
-    )
+    mean = None if mean_query is None else MeanQuery(np.array(mean_query, np.float32), fade)
+    return ActiveModel(model_id, decays, until, mean)
 
 
 def read_active(

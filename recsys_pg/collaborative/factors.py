@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
-from recsys_pg.collaborative.histories import Histories, fading_shares
+from recsys_pg.collaborative.histories import Histories, MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.types import Progress
@@ -46,13 +46,12 @@ class Factors:
     """A model as it is served: score = Σ histories(decay) · (history · targetsᵀ + residual) over its scales.
 
     targets is (n_items, dimensions). In a large catalogue the histories are in half precision. With a prior,
-    the query of somebody who liked something begins with mean_query, (dimensions,), times `fading_shares`.
+    queries begin with a mean one.
     """
 
     targets: Floats
     scales: tuple[TimeScale, ...]
-    mean_query: Floats | None = None
-    fade: float = 1.0
+    mean: MeanQuery | None = None
 
     def scale_scores(self, factor: float) -> None:
         """Make all scores so many times as large, in place: what is copied may not fit the memory."""
@@ -75,8 +74,8 @@ class Factors:
         total: Floats = np.zeros((histories.n_users, self.targets.shape[1]), np.float32)
         for scale in self.scales:
             total += queries_of(histories.decayed(scale.decay), scale.history)
-        if self.mean_query is not None:
-            total += fading_shares(histories, self.fade)[:, None] * self.mean_query
+        if self.mean:
+            total += self.mean.queries(histories)
         return total
 
 

@@ -62,6 +62,18 @@ class Histories:
         return matrix
 
 
+@dataclass(frozen=True)
+class MeanQuery:
+    """What the query of somebody who likes something begins with: (dimensions,) times `fading_shares`."""
+
+    query: npt.NDArray[np.float32]
+    fade: float
+
+    def queries(self, histories: Histories) -> npt.NDArray[np.float32]:
+        """(n_users, dimensions), what is added to the queries of these histories."""
+        return fading_shares(histories, self.fade)[:, None] * self.query
+
+
 def fading_shares(histories: Histories, fade: float) -> npt.NDArray[np.float32]:
     """(n_users,) 2^(−Σ|weight| / fade): the less, the more is known; 0 for who likes nothing."""
     totals = np.bincount(histories.users, np.abs(histories.weights), histories.n_users)

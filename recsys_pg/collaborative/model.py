@@ -11,7 +11,7 @@ from recsys_pg.collaborative.candidates import REPEAT, Candidate, Material, Sele
 from recsys_pg.collaborative.checkpoints import Checkpoints, digest
 from recsys_pg.collaborative.comparison import Comparison, compare, ndcg_of_users, users_at_once
 from recsys_pg.collaborative.factors import Factors, factorize
-from recsys_pg.collaborative.histories import Histories, histories_at, sampled_histories
+from recsys_pg.collaborative.histories import Histories, MeanQuery, histories_at, sampled_histories
 from recsys_pg.collaborative.holdout import Holdout, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.memory import compared_gb
@@ -201,7 +201,7 @@ def _factors(selection: Selection, choice: Choice, material: Material, checkpoin
     if not best > 0:
         return factors
     mean_query *= np.float32(choice.prior.strength) / best
-    return replace(factors, mean_query=mean_query, fade=choice.prior.fade)
+    return replace(factors, mean=MeanQuery(mean_query, choice.prior.fade))
 
 
 def _sums(

@@ -76,7 +76,7 @@ def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[Asked]:
     for count in STAGES:
         moments = liked[place == count - 1]
         last = np.flatnonzero((place >= count) & (place < count + MOST_TARGETS))
-        users = np.intersect1d(log.users[moments], log.users[liked[last]])
+        users = np.unique(log.users[liked[last]])
         if not len(users):
             return
         number = np.full(len(log.user_ids), -1, np.int64)
@@ -84,7 +84,7 @@ def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[Asked]:
         moments = moments[number[log.users[moments]] >= 0]
         end = np.full(len(log.user_ids), -1, np.int64)
         end[log.users[moments]] = moments
-        known = np.flatnonzero((number[log.users] >= 0) & (np.arange(len(log)) <= end[log.users]))
+        known = np.flatnonzero(np.arange(len(log)) <= end[log.users])
         shape = (len(users), len(log.item_ids))
         seen = marks(number[log.users[known]], log.items[known], shape)
         wanted = marks(number[log.users[liked[last]]], log.items[liked[last]], shape)

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.comparison import Comparison
 from recsys_pg.collaborative.factors import Factors, TimeScale
+from recsys_pg.collaborative.histories import MeanQuery
 from recsys_pg.collaborative.learner import ItemGraph
 from recsys_pg.collaborative.mixture import Mixture, Term
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
@@ -94,10 +95,9 @@ def _packed_factors(factors: Factors) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {
         "targets": factors.targets,
         "decays": np.array([scale.decay for scale in factors.scales]),
-        "fade": np.array(factors.fade),
     }
-    if factors.mean_query is not None:
-        arrays["mean_query"] = factors.mean_query
+    if factors.mean:
+        arrays |= {"mean_query": factors.mean.query, "fade": np.array(factors.mean.fade)}
     for number, scale in enumerate(factors.scales):
         arrays[f"history {number}"] = scale.history
         arrays |= _packed_graph(f"residual {number}", scale.residual)
@@ -109,7 +109,8 @@ def _factors(arrays: Arrays) -> Factors:
         TimeScale(decay, arrays[f"history {number}"], _graph(f"residual {number}", arrays))
         for number, decay in enumerate(arrays["decays"].tolist())
     )
-    return Factors(arrays["targets"], scales, arrays.get("mean_query"), float(arrays["fade"]))
+    mean = MeanQuery(arrays["mean_query"], float(arrays["fade"])) if "mean_query" in arrays else None
+    return Factors(arrays["targets"], scales, mean)
 
 
 def _packed_item_graph(graph: ItemGraph) -> dict[str, npt.NDArray[Any]]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_pg.collaborative.factors import LARGEST_HALF, Factors
+from recsys_pg.collaborative.histories import MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
 
@@ -23,14 +24,13 @@ class ServedFactors:
     """What recsys.item_factors holds: targets (n_items, 384), a history of that shape a scale.
 
     The inner product of the sum of history vectors with a target is the score. Targets are divided by the
-    length of the longest, with which histories are multiplied, so that half precision suffices for all. For
-    mean_query, (384,), see `Factors`.
+    length of the longest, with which histories are multiplied, so that half precision suffices for all.
+    mean is of 384 dimensions.
     """
 
     targets: Halves
     histories: tuple[Halves, ...]
-    mean_query: Floats | None = None
-    fade: float = 1.0
+    mean: MeanQuery | None = None
 
     def parts(self, items: npt.NDArray[np.intp]) -> Floats:
         """(n, 384 · (1 + scales)): targets of some items, then histories; see `of_parts`."""
@@ -59,11 +59,12 @@ class ServedFactors:
             for rows in _blocks(n_items):
                 history[rows, :dimensions] = _halves(scale.history[rows].astype(np.float32) * longest)
             histories.append(history)
-        mean_query = None
-        if factors.mean_query is not None:
-            mean_query = np.zeros(DIMENSIONS, np.float32)
-            mean_query[:dimensions] = factors.mean_query * longest
-        return cls(targets, tuple(histories), mean_query, factors.fade)
+        mean = None
+        if factors.mean:
+            query = np.zeros(DIMENSIONS, np.float32)
+            query[:dimensions] = factors.mean.query * longest
+            mean = MeanQuery(query, factors.mean.fade)
+        return cls(targets, tuple(histories), mean)
 
     def copy_blocks(
         self,

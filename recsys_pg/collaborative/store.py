@@ -80,7 +80,7 @@ def write_model(
     drop_unused(connection)
     item_ids = trained.item_ids
     kept = np.isin(item_ids, np.fromiter(_existing(connection), dtype=np.int64))
-    mean_query = None if trained.factors is None else trained.factors.mean_query
+    mean = trained.factors.mean if trained.factors else None
     with connection.transaction():
         row = connection.execute(
             "insert into recsys.models"
@@ -92,8 +92,8 @@ def write_model(
                 json.dumps(parameters),
                 json.dumps(metrics),
                 list(trained.decays) or None,
-                None if mean_query is None else mean_query.tolist(),
-                None if mean_query is None or trained.factors is None else trained.factors.fade,
+                mean.query.tolist() if mean else None,
+                mean.fade if mean else None,
             ),
         ).fetchone()
         assert row is not None  # noqa: S101

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.factors import Factors, TimeScale
-from recsys_pg.collaborative.histories import Histories, fading_shares, histories
+from recsys_pg.collaborative.histories import Histories, MeanQuery, fading_shares, histories
 from recsys_pg.collaborative.holdout import hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, Term
@@ -92,7 +92,7 @@ def test_no_prior_without_newcomers():
 def test_factors_begin_with_the_mean_query():
     targets = np.eye(3, 2, dtype=np.float32)
     scale = TimeScale(1.0, np.zeros((3, 2), np.float32), csr_array((3, 3), dtype=np.float32))
-    factors = Factors(targets, (scale,), np.array([2, 1], np.float32), 1.0)
+    factors = Factors(targets, (scale,), MeanQuery(np.array([2, 1], np.float32), 1.0))
     known = Histories(2, 3, np.array([0]), np.array([2]), np.array([0]), np.array([1], np.float32))
     assert factors.scores(known).tolist() == [[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]
 
@@ -105,6 +105,6 @@ def test_the_mean_user_is_shown_what_the_prior_says_in_units_of_a_typical_best_s
     model = learn_model(people(), seed=0, progress=quiet)
     assert model is not None
     assert model.prior == chosen
-    assert model.factors.mean_query is not None
-    assert (model.factors.targets @ model.factors.mean_query).max() == pytest.approx(2, rel=1e-4)
-    assert model.factors.fade == 4
+    assert model.factors.mean is not None
+    assert (model.factors.targets @ model.factors.mean.query).max() == pytest.approx(2, rel=1e-4)
+    assert model.factors.mean.fade == 4
