@@ -22,9 +22,9 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,11 +76,11 @@ FILTERS = (
     Filter("none", "null"),
     Filter("in stock (80 %)", "recsys_api.item_filter(in_stock => true)"),
     Filter("10 %, a topic of the user's", "recsys_api.item_filter(tags => array[%(topic)s])", 10, True),
-    Filter("10 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 10),
+    Filter("10 %, by price", "recsys_api.item_filter(max_price => %(price)s::numeric)", 10),
     Filter("1 %, a topic of the user's", "recsys_api.item_filter(categories => array[%(topic)s])", 1, True),
-    Filter("1 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 1),
+    Filter("1 %, by price", "recsys_api.item_filter(max_price => %(price)s::numeric)", 1),
     Filter("0.1 %, a topic of the user's", "recsys_api.item_filter(tags => array[%(topic)s])", 0.1, True),
-    Filter("0.1 %, by price", "recsys_api.item_filter(max_price => %(price)s)", 0.1),
+    Filter("0.1 %, by price", "recsys_api.item_filter(max_price => %(price)s::numeric)", 0.1),
 )
 
 
@@ -132,7 +132,7 @@ class Measurement:
         (hidden,) = self.connection.execute(PARTS["what to leave out"], values).fetchone() or ([],)
         residuals = dict(self.connection.execute(PARTS["residuals"], values).fetchall())
         liked = int(random.choice(items))
-        return User(user, items, weights, np.asarray(query, np.float32), residuals, hidden, liked)
+        return User(user, items, weights, query.to_numpy().astype(np.float32), residuals, hidden, liked)
 
     @cached_property
     def targets(self) -> Floats:
@@ -361,6 +361,15 @@ def show(result: Mapping[str, Any]) -> None:
         print(f"\nswitch under load: {result['switch']}")
 
 
+def once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the file says, or what has now been made and written there."""
+    if not path.exists():
+        made = make()
+        print(made, flush=True)
+        path.write_text(json.dumps(made, indent=1) + "\n")
+    return json.loads(path.read_text())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
@@ -387,15 +396,14 @@ def main() -> None:
             cache=folder,
             seed=options.seed,
         )
-        made_path = folder / "made.json"
         with shop_server(folder, options.items) as server:
             database = ShopDatabase(shop, server.url)
-            if not made_path.exists():
-                made: dict[str, Any] = {"seconds": database.fill()}
-                print(made["seconds"], flush=True)
-                made["training"] = database.train(options.memory_gb, options.seed)
-                print(made["training"], flush=True)
-                made_path.write_text(json.dumps(made, indent=1) + "\n")
+            made = {
+                "seconds": once(folder / "filled.json", database.fill),
+                "training": once(
+                    folder / "trained.json", partial(database.train, options.memory_gb, options.seed)
+                ),
+            }
             database.open()
             measurement = Measurement(shop, database, options.users, options.seed)
             result: dict[str, Any] = {
@@ -407,7 +415,7 @@ def main() -> None:
                 "history_p50_p95": [
                     float(np.percentile([len(user.items) for user in measurement.users], p)) for p in (50, 95)
                 ],
-                "made": json.loads(made_path.read_text()),
+                "made": made,
                 "calls": measurement.calls(),
                 "parts": measurement.parts(),
                 "throughput": throughput(

@@ -17,18 +17,28 @@ begin
     select m.id, m.decays into model from recsys.models m where m.purpose = 'collaborative' and m.is_active;
     if by_factors and model.decays is not null then
         return query
+        -- one look into the index for each, whatever the planner thinks of how many they are
         with history as materialized (
             select s.item_id, s.share, f.history[s.scale] as vector, r.neighbor_ids, r.weights
             from recsys_api._shares(model.decays, _contributions.item_ids, _contributions.weights) s
-            left join recsys.item_factors f on f.model_id = model.id and f.item_id = s.item_id
-            left join recsys.item_residuals r on r.model_id = model.id and r.item_id = s.item_id and r.scale = s.scale
+            left join lateral (
+                select f.history from recsys.item_factors f where f.model_id = model.id and f.item_id = s.item_id offset 0
+            ) f on true
+            left join lateral (
+                select r.neighbor_ids, r.weights from recsys.item_residuals r
+                where r.model_id = model.id and r.item_id = s.item_id and r.scale = s.scale
+                offset 0
+            ) r on true
+        ),
+        targets as materialized (
+            select t.id, (select f.target from recsys.item_factors f where f.model_id = model.id and f.item_id = t.id) as vector
+            from unnest(target_item_ids) t (id)
         )
         select t.id, h.item_id,
-            sum(h.share * (coalesce(-(h.vector <#> f.target), 0)
+            sum(h.share * (coalesce(-(h.vector <#> t.vector), 0)
                 + coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0))),
             0::double precision
-        from unnest(target_item_ids) t (id)
-        left join recsys.item_factors f on f.model_id = model.id and f.item_id = t.id
+        from targets t
         cross join history h
         group by t.id, h.item_id;
         return;

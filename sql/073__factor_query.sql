@@ -12,8 +12,11 @@ as $$
         from (
             select s.scale, s.share, sum(f.history[s.scale]::vector) as total
             from recsys_api._shares(decays, item_ids, weights) s
-            join recsys.item_factors f on f.item_id = s.item_id
-            where f.model_id = _factor_query.model_id and f.item_id = any (item_ids)
+            cross join lateral (
+                select f.history from recsys.item_factors f
+                where f.model_id = _factor_query.model_id and f.item_id = s.item_id
+                offset 0
+            ) f
             group by s.scale, s.share
         ) g
     ) q

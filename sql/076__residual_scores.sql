@@ -5,10 +5,16 @@ returns table (item_id bigint, score double precision)
 language sql stable rows 1000
 set search_path from current
 as $$
-    select e.item_id, sum(s.share * e.weight)
-    from recsys_api._shares(decays, item_ids, weights) s
-    join recsys.item_residuals r on r.item_id = s.item_id and r.scale = s.scale
-    cross join unnest(r.neighbor_ids, r.weights) e (item_id, weight)
-    where r.model_id = _residual_scores.model_id and r.item_id = any (item_ids)
+    -- one look into the index for each, whatever the planner thinks of how many they are
+    select e.item_id, sum(e.share * e.weight)
+    from (
+        select s.share, unnest(r.neighbor_ids) as item_id, unnest(r.weights) as weight
+        from recsys_api._shares(decays, item_ids, weights) s
+        cross join lateral (
+            select r.neighbor_ids, r.weights from recsys.item_residuals r
+            where r.model_id = _residual_scores.model_id and r.item_id = s.item_id and r.scale = s.scale
+            offset 0
+        ) r
+    ) e
     group by e.item_id
 $$;

@@ -41,10 +41,13 @@ declare
     query           vector;
     mean            vector;
     center_score    double precision := 0;
-    extra_ids       bigint[];
-    extra_scores    double precision[];
-    -- SQL over item: the product of vectors, the table it needs, and the items that it is largest for
-    product         text;
+    -- one look into an index for each of some hundred rows, whatever the planner thinks of how many they are
+    item_of         constant text := 'cross join lateral (select i.* from recsys.items i where i.id = %s offset 0) item';
+    -- SQL: what the history adds to single items, if it does; over item, the product of vectors, what it needs, and the items
+    -- that it is largest for
+    extra           text := 'select 0::bigint as item_id, 0::double precision as score where false';
+    adds            boolean := false;
+    product         text := '0';
     factors         text := '';
     nearest         text;
     candidates      text;
@@ -72,12 +75,13 @@ begin
                 mean := recsys_api._mean_query(model.id, history_weights);
                 query := coalesce(query + mean, query, mean);
             end if;
-            select array_agg(r.item_id), array_agg(r.score) into extra_ids, extra_scores
-            from recsys_api._residual_scores(model.id, model.decays, history_ids, history_weights) r;
+            adds := true;
+            extra := format('select r.item_id, r.score from recsys_api._residual_scores(%s, %L, $3, $4) r',
+                model.id, model.decays);
             if query is not null then
                 product := 'coalesce(-(f.target::vector <#> $2), 0)';
-                factors := format(
-                    'left join recsys.item_factors f on f.item_id = item.id and f.model_id = %s', model.id);
+                factors := format('left join lateral (select f.target from recsys.item_factors f
+                    where f.model_id = %s and f.item_id = item.id offset 0) f on true', model.id);
                 nearest := format(
                     'select s.item_id from recsys_api._nearest_factors(
                         $2, least(1000, greatest(50, 3 * $8)), 5 + $8, $1, %s) s',
@@ -88,8 +92,8 @@ begin
                 query := recsys_api._taste(history_ids, history_weights);
             end if;
             if method in ('hybrid', 'item_based') then
-                select array_agg(g.item_id), array_agg(g.score) into extra_ids, extra_scores
-                from recsys_api._graph_scores(history_ids, history_weights) g;
+                adds := true;
+                extra := 'select g.item_id, g.score from recsys_api._graph_scores($3, $4) g';
             end if;
             if query is not null and method <> 'user_based' then
                 center_score := coalesce((select -(m.center <#> query) from recsys.models m
@@ -105,37 +109,36 @@ begin
             -- that something is disliked is no reason for anything else
             when not 0 < any (history_weights) then null
             when method = 'user_based' then
-                'select s.item_id, s.score, s.users from recsys_api._user_based_scores($2, $7) s'
-            when extra_ids is not null or nearest is not null then format(
-                'select c.item_id, coalesce(e.score, 0) + %s, null::integer
-                 from (%s) c
-                 left join extra e on e.item_id = c.item_id
-                 join recsys.items item on item.id = c.item_id %s',
-                coalesce(product, '0'),
+                'select s.item_id, s.score, s.users as supporters from recsys_api._user_based_scores($2, $7) s'
+            when adds or nearest is not null then format(
+                'select c.item_id, e.score, null::integer as supporters from (%s) c left join extra e on e.item_id = c.item_id',
                 concat_ws(' union ',
-                    case when extra_ids is not null then format(
-                        '(select e.item_id from extra e %s
-                          where e.score > 0 and e.item_id <> all (($1).exclude_item_ids) %s
-                          order by e.score desc, e.item_id limit greatest(200, 10 * $8))',
-                        -- before the cut, so that it cuts what passes
-                        case when narrowed then 'join recsys.items item on item.id = e.item_id' end,
+                    case when adds then format(
+                        -- the filter before the cut, so that it cuts what passes
+                        '(select e.item_id
+                          from (select e.item_id from extra e where e.score > 0 order by e.score desc, e.item_id) e %s
+                          where e.item_id <> all (($1).exclude_item_ids) %s
+                          limit greatest(200, 10 * $8))',
+                        case when narrowed then format(item_of, 'e.item_id') end,
                         case when narrowed then conditions end) end,
-                    nearest),
-                factors)
+                    nearest))
         end;
     end if;
 
     if candidates is not null then
         execute format(
-            'with extra as materialized (select e.item_id, e.score from unnest($3, $4) e (item_id, score)),
-                  candidates (item_id, score, supporters) as (%s)
+            'with extra as materialized (%s)
              select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
                  array_agg(r.supporters order by r.score desc, r.id)
-             from (select item.id, c.score, c.supporters
-                   from candidates c join recsys.items item on item.id = c.item_id
-                   where c.score > 0 %s order by c.score desc, item.id limit $8) r', candidates, conditions)
+             from (select item.id, coalesce(c.score, 0) + %s as score, c.supporters
+                   from (%s) c %s %s
+                   where true %s) r
+             where r.score > 0', extra, product, candidates, format(item_of, 'c.item_id'), factors, conditions)
         into ids, scores, supporters
-        using filter, query, extra_ids, extra_scores, content_weight, center_score, user_id, pool;
+        using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool;
+        ids := ids[:pool];
+        scores := scores[:pool];
+        supporters := supporters[:pool];
     end if;
     ids := coalesce(ids, '{}');
     scores := coalesce(scores, '{}');
@@ -151,18 +154,18 @@ begin
              from (
                  select p.item_id, p.position, coalesce(e.score, 0) + %s as score
                  from %s
-                 join recsys.items item on item.id = p.item_id %s
-                 left join unnest($3, $4) e (item_id, score) on e.item_id = p.item_id
+                 left join (%s) e on e.item_id = p.item_id
+                 %s %s
                  order by score desc, p.position
                  limit $7
-             ) f', coalesce(product, '0'),
+             ) f', product,
             case when is_steered then 'unnest($11) with ordinality p (item_id, position)'
                 else 'recsys_api._popular_items($8, recsys_api._exclude($1, $9)) with ordinality
-                     p (item_id, popularity, position)' end, factors)
+                     p (item_id, popularity, position)' end, extra, format(item_of, 'p.item_id'), factors)
         into ids, scores
-        using filter, query, extra_ids, extra_scores, content_weight, center_score,
+        using filter, query, history_ids, history_weights, content_weight, center_score,
             case when is_steered then null else pool - personal end,
-            case when product is not null or extra_ids is not null then least(1000, greatest(200, pool - personal))
+            case when product <> '0' or adds then least(1000, greatest(200, pool - personal))
                 else pool - personal end,
             ids, scores, further;
         ids := coalesce(ids, '{}');

@@ -1,7 +1,7 @@
 -- Recounts popularity from all interactions; returns the number of items whose popularity changed.
 --
 -- The worker and recsys-pg train call it; without them, schedule it, for example by pg_cron.
--- Cost: one pass over the interactions, about 1 s a million; readers are never blocked. Writes nothing for items
+-- Cost: one pass over the interactions, about 2 s a million; readers are never blocked. Writes nothing for items
 -- without new interactions.
 -- Example: select recsys_api.refresh_popularity();
 create or replace function recsys_api.refresh_popularity()
@@ -14,22 +14,24 @@ declare
     changed        bigint;
 begin
     perform pg_advisory_xact_lock(hashtext('recsys_api.refresh_popularity'));
-    with weighted as materialized (
-        select a.item_id, w.weight,
-            extract(epoch from least(a.occurred_at, now()) - timestamptz '2000-01-01 00:00+00')::double precision
-                / 86400 / half_life_days as age
+    -- in half-lives since 2000, a sum for every 500 of them: 2 to the power of more would not fit a double
+    with interactions as (
+        select a.item_id, recsys_api._interaction_weight(k.weight, k.value_center, a.value) as weight,
+            (date_part('epoch', least(a.occurred_at, now())) - 946684800) / 86400 / half_life_days as age
         from recsys.interactions a
         join recsys.interaction_kinds k on k.kind = a.kind
-        cross join lateral (select recsys_api._interaction_weight(k.weight, k.value_center, a.value) as weight) w
-        where w.weight > 0
     ),
-    newest as materialized (
-        select w.item_id, max(w.age) as age from weighted w group by w.item_id
+    spans as (
+        select a.item_id, 500 * floor(a.age / 500) as start, sum(a.weight * power(2, a.age - 500 * floor(a.age / 500))) as total
+        from interactions a
+        where a.weight > 0
+        group by a.item_id, start
     ),
     fresh as materialized (
-        select w.item_id, n.age + ln(sum(w.weight * power(2, greatest(w.age - n.age, -1000)))) / ln(2.0) as log2_weight
-        from weighted w join newest n on n.item_id = w.item_id
-        group by w.item_id, n.age
+        select s.item_id, s.latest + ln(sum(s.total * power(2, greatest(s.start - s.latest, -1000)))) / ln(2.0)::double precision
+            as log2_weight
+        from (select s.item_id, s.start, s.total, max(s.start) over (partition by s.item_id) as latest from spans s) s
+        group by s.item_id, s.latest
     ),
     gone as (
         delete from recsys.item_popularity p where not exists (select from fresh f where f.item_id = p.item_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -10,6 +11,7 @@ from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
 from recsys_pg.collaborative.histories import Histories, MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
+from recsys_pg.collaborative.threads import in_threads
 from recsys_pg.types import Progress
 
 DENSE_ITEMS = 50_000
@@ -196,28 +198,33 @@ def _residual(
     in_graph = n_items > DENSE_ITEMS and operator.is_sparse
     block = _BLOCK if in_graph else max(1, _ENTRIES // n_items)
     projected = operator.rows_times(targets)
-    rests = []
-    for start in range(0, n_items, block):
+
+    def rest_of(start: int) -> Sparse:
         rows = slice(start, min(start + block, n_items))
         of_rows = projected(rows)
+        history[rows] = of_rows * unit
         rest = (
             strongest_sparse(_rest_in_graph(operator, of_rows, targets, rows), neighbors)
             if in_graph
             else strongest(operator.rows(rows) - of_rows @ targets.T, neighbors)
         )
         rest.data *= unit
+        return rest
+
+    starts = range(0, n_items, block)
+    rests = []
+    for rest in in_threads(rest_of, starts) if in_graph else map(rest_of, starts):
         rests.append(rest)
-        history[rows] = of_rows * unit
-        progress(rows.stop, n_items)
+        progress(min(len(rests) * block, n_items), n_items)
     return stacked(rests)
 
 
 def _rest_in_graph(operator: OperatorSum, history: Floats, targets: Floats, rows: slice) -> Sparse:
     rest = operator.graph_rows(rows)
-    of_row = np.repeat(np.arange(rows.stop - rows.start), np.diff(rest.indptr))
-    for first in range(0, rest.nnz, _BLOCK * 64):
-        part = slice(first, first + _BLOCK * 64)
-        row, column = of_row[part], rest.indices[part]
-        rest.data[part] -= np.einsum("ij,ij->i", history[row], targets[column])
-        rest.data[part] += operator.products_at(row + rows.start, column)
+    products = [(-history, targets), *operator.products(rows)]
+    # row by row, so that what is gathered is small enough for a processor's cache
+    for row, (start, stop) in enumerate(pairwise(rest.indptr)):
+        columns = rest.indices[start:stop]
+        for left, right in products:
+            rest.data[start:stop] += right[columns] @ left[row]
     return rest

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, vstack
 from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
 LENGTH = 20
@@ -25,7 +26,6 @@ _WEIGHTS = (-0.3, -0.15, 0.1, 0.2, 0.4, 0.7, 1.0)
 _LEAST_GAIN = 0.002
 """Relative gain in NDCG for which another term is taken."""
 _USERS_A_TERM = 100
-_CANDIDATES = 100
 ROUNDING = 1e-4
 """Of an operator's largest scores; a low-pass of full rank has none for what is unseen."""
 _BATCH = 256
@@ -156,10 +156,10 @@ class _Lists:
                 for part in np.split(operator.scores(of_decays), len(histories))
             ]
             largest += [np.abs(part).max(axis=1).sum() / len(asked) for part in scores]
-            items = candidate_places(scores, seen, wanted)
-            blocks.append(np.stack([np.take_along_axis(part, items, axis=1) for part in scores]))
-            closed.append(is_repeated(items) | np.take_along_axis(seen, items, axis=1))
-            hits.append(np.take_along_axis(wanted, items, axis=1) & ~closed[-1])
+            shortlist = Shortlist.of(scores, wanted, seen=seen)
+            blocks.append(np.stack([shortlist.part_of(part) for part in scores]))
+            closed.append(shortlist.closed)
+            hits.append(shortlist.hits)
             if progress:
                 progress("compare operators", start + len(users), len(asked))
         width = max(block.shape[2] for block in blocks)
@@ -191,27 +191,6 @@ class _Lists:
         best = (scores + self._penalty).max(axis=1)
         mean = float(best[np.isfinite(best)].mean())
         return 1 / mean if mean > ROUNDING * largest else 0.0
-
-
-def candidate_places(
-    scores: Sequence[Floats], seen: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.intp]:
-    """(n_users, width) what is wanted and the best unseen of each operator, ascending, the last repeated."""
-    kept = min(_CANDIDATES, seen.shape[1])
-    chosen = wanted.copy()
-    for part in scores:
-        best = np.argpartition(np.where(seen, np.inf, -part), kept - 1, axis=1)[:, :kept]
-        np.put_along_axis(chosen, best, True, axis=1)
-    rows = [np.flatnonzero(row) for row in chosen]
-    width = max(map(len, rows))
-    return np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in rows])
-
-
-def is_repeated(items: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """Where an item is the same as the one before."""
-    again = np.zeros(items.shape, dtype=bool)
-    again[:, 1:] = items[:, 1:] == items[:, :-1]
-    return again
 
 
 def _widened(block: npt.NDArray[Any], width: int, fill: float) -> npt.NDArray[Any]:

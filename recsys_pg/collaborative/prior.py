@@ -16,9 +16,10 @@ from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
 from recsys_pg.collaborative.histories import Histories, fading_shares, sampled_histories
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.mixture import Mixture, candidate_places, is_repeated, scores_of
+from recsys_pg.collaborative.mixture import Mixture, scores_of
 from recsys_pg.collaborative.newcomers import Asked, newcomers_at_most, stages
 from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
 _WEIGHTS = np.array([0, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 3, 5])
@@ -132,16 +133,12 @@ def _curves(
         scores = scores_of(mixture, operators, part.histories)
         seen, wanted = part.seen.toarray() > 0, part.targets.toarray() > 0
         tried = [scores + np.float32(weight) * mean_scores for weight in _COMPARED_WEIGHTS]
-        items = candidate_places(tried, seen, wanted)
-        closed = is_repeated(items) | np.take_along_axis(seen, items, axis=1)
-        hits = csr_array((np.take_along_axis(wanted, items, axis=1) & ~closed).astype(np.float32))
-        of_items, of_mean = np.take_along_axis(scores, items, axis=1), mean_scores[items]
+        shortlist = Shortlist.of(tried, wanted, seen=seen)
+        of_items, of_mean = shortlist.part_of(scores), mean_scores[shortlist.items]
         found.append(
             np.stack(
                 [
-                    ndcg_of_users(
-                        of_items + np.float32(weight) * of_mean, csr_array(closed.astype(np.float32)), hits
-                    )
+                    ndcg_of_users(of_items + np.float32(weight) * of_mean, *shortlist.sparse)
                     for weight in _WEIGHTS
                 ],
                 axis=1,

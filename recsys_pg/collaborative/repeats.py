@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.mixture import Mixture, Term, scores_of
 from recsys_pg.collaborative.operators.operator import Operator
+from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
 OPERATOR = "repeat"
@@ -41,12 +41,14 @@ def with_repeats(
         users = asked[start : start + batch]
         known = holdout.histories.of(users)
         scores = scores_of(mixture, operators, known)
-        nothing = csr_array(coo_array(scores.shape, dtype=np.float32))
-        for row, decay in enumerate(decays):
-            own = known.decayed(decay).toarray()
+        owned = [known.decayed(decay).toarray() for decay in decays]
+        # only what a user has moves, and what is first of the rest stays so
+        shortlist = Shortlist.of([scores], again[users].toarray() > 0, also=owned[-1] != 0)
+        of_items = shortlist.part_of(scores)
+        for row, own in enumerate(owned):
             for column, weight in enumerate(_WEIGHTS):
-                ranked = scores + np.float32(weight * unit) * own
-                totals[row, column] += ndcg_of_users(ranked, nothing, again[users]).sum()
+                ranked = of_items + np.float32(weight * unit) * shortlist.part_of(own)
+                totals[row, column] += ndcg_of_users(ranked, *shortlist.sparse).sum()
         progress("weigh repeats", start + len(users), len(asked))
     row, column = divmod(int(np.argmax(totals)), len(_WEIGHTS))
     if _WEIGHTS[column] == 0:

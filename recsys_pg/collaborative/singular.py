@@ -6,12 +6,16 @@ import numpy as np
 
 from recsys_pg.collaborative.operators.operator import Floats
 from recsys_pg.collaborative.orthonormal import orthonormal
+from recsys_pg.collaborative.threads import in_threads, n_threads
 
 OVERSAMPLING = 32
 """Vectors that are sought beyond those that are wanted."""
 
 _COLUMNS = 64
 """Vectors that are multiplied together: what a product takes besides its result is that many columns."""
+
+_FEWEST_COLUMNS = 16
+"""Of a thread: a cache line."""
 
 _ROWS = 65_536
 
@@ -72,14 +76,20 @@ def right_singular_vectors(
 
 
 def _product(times: Callable[[Floats], Floats], vectors: Floats) -> Floats:
-    """times(vectors), some columns at a time."""
+    """times(vectors), some columns at a time, which threads share."""
     if vectors.shape[1] <= _COLUMNS:
         return times(vectors)
+    threads = min(n_threads(), _COLUMNS // _FEWEST_COLUMNS)
+    width = _COLUMNS // threads
     total: Floats | None = None
-    for start in range(0, vectors.shape[1], _COLUMNS):
-        part = times(np.ascontiguousarray(vectors[:, start : start + _COLUMNS]))
+    starts = range(0, vectors.shape[1], width)
+
+    def product(start: int) -> Floats:
+        return times(np.ascontiguousarray(vectors[:, start : start + width]))
+
+    for start, part in zip(starts, in_threads(product, starts, threads=threads), strict=True):
         if total is None:
             total = np.empty((len(part), vectors.shape[1]), np.float32)
-        total[:, start : start + _COLUMNS] = part
+        total[:, start : start + width] = part
     assert total is not None  # noqa: S101
     return total

@@ -32,6 +32,7 @@ from recsys_pg.collaborative.prior import Prior
 from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
+from recsys_pg.collaborative.tastes import refresh_tastes
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError
 from recsys_pg.types import Progress
@@ -99,8 +100,8 @@ def train(
     Learns the sum of operators that the hybrid serves, chosen by each user's latest likes, which are held
     out; the item graph of the method item_based; and the map by which new items compete. Then recounts
     popularity and recomputes the users' taste vectors, which is done even when there are too few interactions
-    to learn from. Reading, writing and refreshing are a transaction each; none is open while the model is
-    learned. The same interactions, arguments and seed give the same model.
+    to learn from. Reading is one transaction, writing and refreshing are several; none is open while the model
+    is learned. The same interactions, arguments and seed give the same model.
 
     Args:
         engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the
@@ -178,7 +179,7 @@ def train(
                     outcome = replace(outcome, is_active=True)
                 drop_unused(storing, but=model_id)
         checkpoints.clear()
-        _refresh(connection, report)
+        _refresh(engine, connection, report)
     return replace(outcome, seconds=time.monotonic() - started, resumed=tuple(checkpoints.resumed))
 
 
@@ -344,15 +345,14 @@ def _content_map(
     return content if content.error < 1 else None
 
 
-def _refresh(connection: sa.Connection, progress: Progress) -> None:
-    for phase, statement in (
-        ("refresh popularity", "select recsys_api.refresh_popularity()"),
-        ("refresh tastes", "select recsys_api.refresh_tastes()"),
-        ("refresh statistics", "analyze recsys.item_neighbors, recsys.item_popularity, recsys.users"),
-    ):
-        progress(phase, 0, None)
-        with connection.begin():
-            connection.execute(sa.text(statement))
+def _refresh(engine: sa.Engine, connection: sa.Connection, progress: Progress) -> None:
+    progress("refresh popularity", 0, None)
+    with connection.begin():
+        connection.execute(sa.text("select recsys_api.refresh_popularity()"))
+    with _autocommitted(engine) as refreshing:
+        refresh_tastes(refreshing, progress)
+        progress("refresh statistics", 0, None)
+        refreshing.execute("analyze recsys.item_neighbors, recsys.item_popularity, recsys.users")
 
 
 def _unheard(phase: str, done: int, total: int | None) -> None:

@@ -1,14 +1,12 @@
 """Weighted ridge regressions of many sparse rows on the same vectors, in batches of about equal length."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from recsys_pg.collaborative.operators.operator import Floats, Sparse
+from recsys_pg.collaborative.threads import in_threads
 
 _ENTRIES = 1_000_000
 """Of the vectors of a batch; a thread holds about four times as many numbers."""
@@ -41,10 +39,8 @@ def solved_rows(weights: Sparse, vectors: Floats, unobserved: float, regs: Float
     def solve(rows: npt.NDArray[np.intp]) -> None:
         solved[rows] = _solved(weights, rotated, shared, rows, regs[rows])
 
-    # one thread a batch: several would mostly wait for each other, so small are the matrices
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(solve, _batches(np.diff(weights.indptr), dimensions)):
-            pass
+    for _ in in_threads(solve, _batches(np.diff(weights.indptr), dimensions)):
+        pass
     unrotated: Floats = solved @ basis.T.astype(np.float32)
     return unrotated
 

@@ -144,15 +144,14 @@ class OperatorSum:
                 total = csr_array(total + operator.graph[block] * weight)
         return total
 
-    def products_at(
-        self, rows: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]
-    ) -> Floats:
-        """(n,) the entries of the sum at some places, but for its graphs."""
-        total: Floats = np.zeros(len(rows), np.float32)
-        for weight, operator in self._terms:
-            if operator.right is not None:
-                total += weight * np.einsum("ij,ij->i", operator.left_rows(rows), operator.right[columns])
-        return total
+    def products(self, block: slice) -> list[tuple[Floats, Floats]]:
+        """Some rows of the sum but for its graphs, as pairs of (n, d) and (n_items, d): Σ first · secondᵀ."""
+        items = np.arange(block.start, block.stop)
+        return [
+            (weight * operator.left_rows(items), operator.right)
+            for weight, operator in self._terms
+            if operator.right is not None
+        ]
 
     def _added(self, applied: Callable[[Operator], Floats]) -> Floats:
         weight, first = self._terms[0]
