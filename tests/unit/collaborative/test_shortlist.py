@@ -1,0 +1,56 @@
+"""Short lists: a ranking of them is a ranking of all, as far as it is looked at."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from recsys_pg.collaborative.comparison import ndcg_of_users
+from recsys_pg.collaborative.shortlist import Shortlist
+
+USERS, ITEMS = 20, 400
+
+
+@pytest.fixture
+def scores(random):
+    return random.normal(size=(USERS, ITEMS)).astype(np.float32)
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def marked(random, share):
+    marks = random.random((USERS, ITEMS)) < share
+    marks[:, 0] = True
+    return marks
+
+
+def test_a_short_list_ranks_like_all_items(random, scores):
+    seen = marked(random, 0.3)
+    wanted = marked(random, 0.02) & ~seen
+    wanted[:, 1] = ~seen[:, 1]
+    asked = wanted.any(axis=1)
+    seen, wanted, scores = seen[asked], wanted[asked], scores[asked]
+    shortlist = Shortlist.of([scores], wanted, seen=seen)
+    of_all = ndcg_of_users(scores, csr_array(seen.astype(np.float32)), csr_array(wanted.astype(np.float32)))
+    assert of_all.sum() > 0
+    assert ndcg_of_users(shortlist.part_of(scores), *shortlist.sparse) == pytest.approx(of_all)
+
+
+def test_what_moves_is_on_the_list_whatever_its_scores(random, scores):
+    own, wanted = marked(random, 0.05), marked(random, 0.02)
+    raised = scores + 5 * own.astype(np.float32)
+    shortlist = Shortlist.of([scores], wanted, also=own)
+    nothing = csr_array((USERS, ITEMS), dtype=np.float32)
+    of_all = ndcg_of_users(raised, nothing, csr_array(wanted.astype(np.float32)))
+    assert ndcg_of_users(shortlist.part_of(raised), *shortlist.sparse) == pytest.approx(of_all)
+
+
+def test_rows_are_filled_up_with_what_is_closed(scores):
+    wanted = np.zeros((USERS, ITEMS), dtype=bool)
+    wanted[0, np.argsort(scores[0])[:50]] = True
+    shortlist = Shortlist.of([scores], wanted)
+    assert shortlist.items.shape == (USERS, 150)
+    assert shortlist.closed.sum(axis=1).tolist() == [0] + [50] * (USERS - 1)
+    assert shortlist.hits.sum() == 50
