@@ -100,8 +100,8 @@ def train(
     Learns the sum of operators that the hybrid serves, chosen by each user's latest likes, which are held
     out; the item graph of the method item_based; and the map by which new items compete. Then recounts
     popularity and recomputes the users' taste vectors, which is done even when there are too few interactions
-    to learn from. Reading is one transaction, writing and refreshing are several; none is open while the model
-    is learned. The same interactions, arguments and seed give the same model.
+    to learn from. Reading is one transaction, writing and refreshing are several; none is open while the
+    model is learned. The same interactions, arguments and seed give the same model.
 
     Args:
         engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the

@@ -67,6 +67,8 @@ WRITERS = {
     "_activate_model",
     "_add_step",
     "_recall_searches",
+    "_refresh_center",
+    "_refresh_tastes_between",
     "_rule_condition",
     "_sample_filter",
     "_use_query",

@@ -77,6 +77,8 @@ WRITES = (
     "drop function recsys_api.popular_items",
     "select recsys_api.refresh_popularity()",
     "select recsys_api.refresh_tastes()",
+    "select recsys_api._refresh_center()",
+    "select recsys_api._refresh_tastes_between(1, 2)",
 )
 
 
