@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array
 
+from recsys_pg.collaborative.asked import AskedScores
 from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
 from recsys_pg.collaborative.histories import Histories, MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
@@ -121,27 +122,21 @@ def factorize(
         seed: of the randomized decomposition.
         progress: called in each step.
     """
-    parts = [(histories.decayed(decay), operator) for decay, operator in operators]
-
-    def times(vectors: Floats) -> Floats:
-        total: Floats = np.zeros((histories.n_users, vectors.shape[1]), np.float32)
-        for decayed, operator in parts:
-            total += decayed @ operator.times(vectors)
-        return total
-
-    def transposed_times(vectors: Floats) -> Floats:
-        total: Floats = np.zeros((histories.n_items, vectors.shape[1]), np.float32)
-        for decayed, operator in parts:
-            total += operator.transposed_times(decayed.T @ vectors)
-        return total
 
     def report(phase: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(phase, done, total) if progress else None
 
     dimensions = min(dimensions, histories.n_items, histories.n_users)
+    asked = AskedScores(operators, histories)
     targets = right_singular_vectors(
-        times, transposed_times, histories.n_items, dimensions, seed=seed, progress=report("factorize")
+        asked.times,
+        asked.transposed_times,
+        histories.n_items,
+        dimensions,
+        seed=seed,
+        progress=report("factorize"),
     )
+    del asked
     typical = len(histories.users) / max(1, histories.n_users)
     halved = histories.n_items > DENSE_ITEMS
     unit = _half_unit(operators, targets) if halved else np.float32(1)
@@ -163,7 +158,8 @@ def factorize(
 def _half_unit(operators: Sequence[tuple[float, OperatorSum]], targets: Floats) -> np.float32:
     """A power of two by which no history vector exceeds what half precision holds, nor drowns in it."""
     first = np.ascontiguousarray(targets[:, :8])
-    largest = max(float(np.abs(operator.times(first)).max()) for _, operator in operators)
+    everything = slice(0, len(targets))
+    largest = max(float(np.abs(operator.rows_times(first)(everything)).max()) for _, operator in operators)
     return np.float32(2.0 ** -np.floor(np.log2(largest))) if largest > 0 else np.float32(1)
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recsys_pg.collaborative.edges import HEADER, TRAILER
 from recsys_pg.collaborative.factors import LARGEST_HALF, Factors
 from recsys_pg.collaborative.histories import MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
 ROWS_A_BLOCK = 1000
 """Of what COPY gets at a time."""
 
@@ -80,7 +79,7 @@ class ServedFactors:
         Every row has the same length, so that they are filled in as arrays: a million rows take seconds.
         """
         row = row_type(len(self.histories))
-        yield _HEADER
+        yield HEADER
         for start in range(0, len(chosen), ROWS_A_BLOCK):
             positions = chosen[start : start + ROWS_A_BLOCK]
             rows = np.zeros(len(positions), row)
@@ -96,7 +95,7 @@ class ServedFactors:
                 _fill(array["values"][:, scale], history[positions])
             rows["is_learned"]["length"], rows["is_learned"]["value"] = 1, is_learned
             yield rows.tobytes()
-        yield _TRAILER
+        yield TRAILER
 
 
 def _halves(vectors: Floats) -> Halves:

@@ -1,9 +1,10 @@
 """A trained model in the database: written and indexed beside the active one, and switched to."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from psycopg.types import TypeInfo
 from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.content_map import ContentMap
+from recsys_pg.collaborative.edges import copy_blocks
 from recsys_pg.collaborative.items import read_content
 from recsys_pg.collaborative.partitions import (
     Connection,
@@ -105,15 +107,13 @@ def write_model(
             _write_residuals(connection, model_id, trained, kept, progress)
         if trained.content is not None:
             _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
-        written = copy_rows(
+        written = _copy_edges(
             connection,
-            "recsys.item_neighbors",
-            ("model_id", "item_id", "neighbor_ids", "weights"),
-            ("int8", "int8", "int8[]", "float4[]"),
-            (
-                (model_id, *edges)
-                for edges in _edges(trained.graph, item_ids, kept, "write item graph", progress)
-            ),
+            sql.Identifier("recsys", "item_neighbors"),
+            trained.graph,
+            (item_ids, kept),
+            model_id=model_id,
+            progress=partial(progress, "write item graph"),
         )
     if trained.factors is not None:
         progress("index factors", 0, None)
@@ -218,17 +218,14 @@ def _write_residuals(
     connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
 ) -> None:
     for scale, residual in enumerate(trained.residuals, start=1):
-        copy_rows(
+        _copy_edges(
             connection,
-            f"recsys.item_residuals_{model_id}",
-            ("model_id", "item_id", "scale", "neighbor_ids", "weights"),
-            ("int8", "int8", "int2", "int8[]", "float4[]"),
-            (
-                (model_id, item_id, scale, neighbors, weights)
-                for item_id, neighbors, weights in _edges(
-                    residual, trained.item_ids, kept, f"write residuals {scale}", progress
-                )
-            ),
+            partition("item_residuals", model_id),
+            residual,
+            (trained.item_ids, kept),
+            model_id=model_id,
+            scale=scale,
+            progress=partial(progress, f"write residuals {scale}"),
         )
 
 
@@ -263,25 +260,25 @@ def _write_content_map(connection: Connection, model_id: int, content: ContentMa
     )
 
 
-def _edges(
+def _copy_edges(
+    connection: Connection,
+    table: sql.Identifier,
     graph: csr_array[np.float32],
-    item_ids: npt.NDArray[np.int64],
-    kept: npt.NDArray[np.bool_],
-    phase: str,
-    progress: Progress,
-) -> Iterator[tuple[int, list[int], list[float]]]:
-    """Of each kept item that has edges to kept ones: its id, theirs and the weights, the strongest first."""
-    for row, item_id in enumerate(item_ids.tolist()):
-        edges = slice(graph.indptr[row], graph.indptr[row + 1])
-        strongest_first = np.argsort(-np.abs(graph.data[edges]), kind="stable")
-        columns = graph.indices[edges][strongest_first]
-        present = kept[columns]
-        if kept[row] and present.any():
-            yield (
-                item_id,
-                item_ids[columns[present]].tolist(),
-                graph.data[edges][strongest_first][present].tolist(),
-            )
-        done = row + 1
-        if done % 1000 == 0 or done == len(item_ids):
-            progress(phase, done, len(item_ids))
+    items: tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]],
+    *,
+    model_id: int,
+    scale: int | None = None,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Write the edges between the items that are kept, and return how many rows that are."""
+    columns = ["model_id", "item_id", *([] if scale is None else ["scale"]), "neighbor_ids", "weights"]
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    written = 0
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block, rows, done in copy_blocks(graph, *items, model_id=model_id, scale=scale):
+            copy.write(block)
+            written += rows
+            progress(done, len(items[0]))
+    return written

@@ -37,31 +37,16 @@ class Operator:
         """histories · B: (n_users, n_items) of weights in, of scores out."""
         total: Floats = np.zeros((histories.shape[0], self.n_items), np.float32)
         if self.left is not None and self.right is not None:
-            total += (self._weighed(histories) @ self.left) @ self.right.T
+            total += self.queries(histories) @ self.right.T
         if self.graph is not None:
             total += dense(histories @ self.graph)
         return total
 
-    def times(self, vectors: Floats) -> Floats:
-        """B · vectors, (n_items, k) in and out."""
-        total: Floats = np.zeros_like(vectors)
-        if self.left is not None and self.right is not None:
-            total += self.left @ (self.right.T @ vectors)
-            if self.ratio is not None:
-                total *= self.ratio[:, None]
-        if self.graph is not None:
-            total += self.graph @ vectors
-        return total
-
-    def transposed_times(self, vectors: Floats) -> Floats:
-        """Bᵀ · vectors, (n_items, k) in and out."""
-        total: Floats = np.zeros_like(vectors)
-        if self.left is not None and self.right is not None:
-            weighed = vectors if self.ratio is None else vectors * self.ratio[:, None]
-            total += self.right @ (self.left.T @ weighed)
-        if self.graph is not None:
-            total += self.graph.T @ vectors
-        return total
+    def queries(self, histories: Sparse) -> Floats:
+        """histories · D · left, (n_users, d): what is multiplied with right; there is a left matrix."""
+        assert self.left is not None  # noqa: S101
+        queries: Floats = self._weighed(histories) @ self.left
+        return queries
 
     def rows(self, block: slice) -> Floats:
         """Some rows of B, dense: (n, n_items)."""
@@ -91,28 +76,20 @@ def dense(matrix: Floats | Sparse) -> Floats:
 
 
 class OperatorSum:
-    """Σ weight · B. Refers to the operators, so that one that several sums hold is in memory once."""
+    """Σ weight · B over its terms. Refers to the operators: one that several sums hold is in memory once."""
 
     def __init__(self, terms: Sequence[tuple[float, Operator]]) -> None:
-        self._terms = [(np.float32(weight), operator) for weight, operator in terms]
+        self.terms = [(np.float32(weight), operator) for weight, operator in terms]
 
     @property
     def n_items(self) -> int:
         """Side of the matrix."""
-        return self._terms[0][1].n_items
+        return self.terms[0][1].n_items
 
     @property
     def is_sparse(self) -> bool:
         """Whether no graph is dense."""
-        return not any(isinstance(operator.graph, np.ndarray) for _, operator in self._terms)
-
-    def times(self, vectors: Floats) -> Floats:
-        """The sum · vectors, (n_items, k) in and out."""
-        return self._added(lambda operator: operator.times(vectors))
-
-    def transposed_times(self, vectors: Floats) -> Floats:
-        """The transposed sum · vectors, (n_items, k) in and out."""
-        return self._added(lambda operator: operator.transposed_times(vectors))
+        return not any(isinstance(operator.graph, np.ndarray) for _, operator in self.terms)
 
     def rows(self, block: slice) -> Floats:
         """Some rows of the sum, dense: (n, n_items)."""
@@ -120,14 +97,12 @@ class OperatorSum:
 
     def rows_times(self, vectors: Floats) -> Callable[[slice], Floats]:
         """What gives some rows of the sum · vectors, (n, k), without all the others."""
-        inner = [
-            None if operator.right is None else operator.right.T @ vectors for _, operator in self._terms
-        ]
+        inner = [None if operator.right is None else operator.right.T @ vectors for _, operator in self.terms]
 
         def rows(block: slice) -> Floats:
             items = np.arange(block.start, block.stop)
             total: Floats = np.zeros((len(items), vectors.shape[1]), np.float32)
-            for (weight, operator), folded in zip(self._terms, inner, strict=True):
+            for (weight, operator), folded in zip(self.terms, inner, strict=True):
                 if folded is not None:
                     total += weight * (operator.left_rows(items) @ folded)
                 if operator.graph is not None:
@@ -139,7 +114,7 @@ class OperatorSum:
     def graph_rows(self, block: slice) -> Sparse:
         """Some rows of the sum of the graphs, (n, n_items), where no graph is dense."""
         total = csr_array((block.stop - block.start, self.n_items), dtype=np.float32)
-        for weight, operator in self._terms:
+        for weight, operator in self.terms:
             if isinstance(operator.graph, csr_array):
                 total = csr_array(total + operator.graph[block] * weight)
         return total
@@ -149,15 +124,15 @@ class OperatorSum:
         items = np.arange(block.start, block.stop)
         return [
             (weight * operator.left_rows(items), operator.right)
-            for weight, operator in self._terms
+            for weight, operator in self.terms
             if operator.right is not None
         ]
 
     def _added(self, applied: Callable[[Operator], Floats]) -> Floats:
-        weight, first = self._terms[0]
+        weight, first = self.terms[0]
         total = applied(first)
         total *= weight
-        for weight, operator in self._terms[1:]:
+        for weight, operator in self.terms[1:]:
             part = applied(operator)
             part *= weight
             total += part

@@ -86,13 +86,13 @@ def test_what_does_not_fit_the_memory_is_left_out():
         is_ordered=True,
         fields=1850,
     )
-    everything, some, nothing = (fitting(size, memory_gb) for memory_gb in (4, 1.1, 0.5))
+    everything, some, nothing = (fitting(size, memory_gb) for memory_gb in (4, 1.4, 0.5))
     assert 0 < len(some.chosen) < len(everything.chosen)
     assert nothing.chosen == []
-    for selection, memory_gb in ((everything, 4), (some, 1.1)):
+    for selection, memory_gb in ((everything, 4), (some, 1.4)):
         assert selection.peak_gb <= memory_gb
     left_out = [c.name for c in everything.chosen if c not in some.chosen]
-    assert all("memory_gb is 1.1" in some.left_out[name] for name in left_out)
+    assert all("memory_gb is 1.4" in some.left_out[name] for name in left_out)
     # what is left goes to the residuals and to the content map
     assert 20 <= some.neighbors < everything.neighbors
     assert 5000 <= some.mapped < everything.mapped == 50_000

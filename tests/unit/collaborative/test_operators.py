@@ -41,10 +41,7 @@ def some_operators() -> list[Operator]:
 @pytest.mark.parametrize("operator", some_operators())
 def test_all_ways_to_apply_an_operator_agree(operator):
     matrix = full(operator)
-    vectors = np.random.default_rng(2).normal(size=(30, 5)).astype(np.float32)
     assert operator.scores(likes()) == pytest.approx(likes().toarray() @ matrix, abs=1e-4)
-    assert operator.times(vectors) == pytest.approx(matrix @ vectors, abs=1e-4)
-    assert operator.transposed_times(vectors) == pytest.approx(matrix.T @ vectors, abs=1e-4)
     assert operator.rows(slice(3, 7)) == pytest.approx(matrix[3:7], abs=1e-5)
 
 
@@ -66,8 +63,6 @@ def test_all_ways_to_apply_a_sum_agree(numbers):
     total = added([some_operators()[number] for number in numbers], [1, -0.5, 2, 0.25])
     matrix, part = full(total), slice(3, 7)
     vectors = np.random.default_rng(2).normal(size=(30, 5)).astype(np.float32)
-    assert total.times(vectors) == pytest.approx(matrix @ vectors, abs=1e-4)
-    assert total.transposed_times(vectors) == pytest.approx(matrix.T @ vectors, abs=1e-4)
     assert total.rows_times(vectors)(part) == pytest.approx((matrix @ vectors)[part], abs=1e-4)
     if total.is_sparse:
         products = sum((first @ second.T for first, second in total.products(part)), np.zeros((4, 30)))
