@@ -12,8 +12,23 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.operators.operator import Floats
 
 _CANDIDATES = 100
+_CHUNK = 128
 
 Marks = npt.NDArray[np.bool_]
+
+
+def _best(scores: Floats) -> npt.NDArray[np.intp]:
+    """The positions of the 100 largest scores, (n_items,); of equal ones that do not all fit, the first."""
+    full = len(scores) // _CHUNK * _CHUNK
+    largest = np.append(scores[:full].reshape(-1, _CHUNK).max(axis=1), scores[full:])
+    if len(largest) <= _CANDIDATES:
+        return np.argsort(-scores, kind="stable")[:_CANDIDATES]
+    # so many are at least as large, each in a chunk of its own
+    bound = np.partition(largest, -_CANDIDATES)[-_CANDIDATES]
+    above = np.flatnonzero(scores > bound)
+    if len(above) >= _CANDIDATES:
+        return above[np.argsort(-scores[above], kind="stable")[:_CANDIDATES]]
+    return np.append(above, np.flatnonzero(scores == bound)[: _CANDIDATES - len(above)])
 
 
 @dataclass(frozen=True)
@@ -45,12 +60,14 @@ class Shortlist:
             seen: (n_users, n_items) what is not ranked; None is nothing.
             also: (n_users, n_items) what is on the list whatever its scores; None is nothing else.
         """
-        kept = min(_CANDIDATES, wanted.shape[1])
         chosen = wanted.copy() if also is None else wanted | also
+        unranked = [np.flatnonzero(row) for row in seen] if seen is not None else None
         for scores in rankings:
-            lowest_first = -scores if seen is None else np.where(seen, np.inf, -scores)
-            best = np.argpartition(lowest_first, kept - 1, axis=1)[:, :kept]
-            np.put_along_axis(chosen, best, True, axis=1)
+            for user, row in enumerate(scores):
+                ranked = row.copy()
+                if unranked:
+                    ranked[unranked[user]] = -np.inf
+                chosen[user, _best(ranked)] = True
         rows = [np.flatnonzero(row) for row in chosen]
         width = max(map(len, rows))
         items = np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in rows])

@@ -19,7 +19,7 @@ from recsys_pg.repositories import copy_rows
 
 # more users and items than alternating least squares take, which would take minutes
 ITEMS, USERS, EACH = 30_000, 21_000, 6
-MEMORY_GB = 0.95
+MEMORY_GB = 1.15
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 # ends before the vector index is built, which is the server's work

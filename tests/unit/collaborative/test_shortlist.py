@@ -38,6 +38,27 @@ def test_a_short_list_ranks_like_all_items(random, scores):
     assert ndcg_of_users(shortlist.part_of(scores), *shortlist.sparse) == pytest.approx(of_all)
 
 
+@pytest.mark.parametrize("chunk", [2, 3, 128])
+@pytest.mark.parametrize("kind", ["different", "few values", "mostly zero", "mostly seen"])
+def test_the_best_are_on_the_list(monkeypatch, random, scores, chunk, kind):
+    monkeypatch.setattr("recsys_pg.collaborative.shortlist._CHUNK", chunk)
+    seen = np.zeros((USERS, ITEMS), dtype=bool)
+    if kind == "few values":
+        scores = np.round(scores)
+    elif kind == "mostly zero":
+        scores = np.where(scores > 1.5, scores, 0).astype(np.float32)
+    elif kind == "mostly seen":
+        seen = random.random((USERS, ITEMS)) < 0.9
+    before = scores.copy()
+    shortlist = Shortlist.of([scores], np.zeros((USERS, ITEMS), dtype=bool), seen=seen)
+    ranked = np.where(seen, -np.inf, scores)
+    for row, items, closed in zip(ranked, shortlist.items, shortlist.closed, strict=True):
+        listed = np.sort(row[items[~closed]])[::-1]
+        possible = min(100, int(np.isfinite(row).sum()))
+        assert listed.tolist() == np.sort(row)[::-1][:possible].tolist()
+    assert (scores == before).all()
+
+
 def test_what_moves_is_on_the_list_whatever_its_scores(random, scores):
     own, wanted = marked(random, 0.05), marked(random, 0.02)
     raised = scores + 5 * own.astype(np.float32)
