@@ -87,7 +87,7 @@ def build(
             "--memory",
             metavar="MB",
             min=1,
-            help="maintenance_work_mem of the build. Left out: what the index needs, up to 1024.",
+            help="maintenance_work_mem of the build. Left out: what the index needs, up to 2048.",
         ),
     ] = None,
     workers: Annotated[

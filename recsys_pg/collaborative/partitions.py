@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from recsys_pg.db import vector_schema
+from recsys_pg.vector_index import HALFVEC_BYTES, build_vector_index, memory_mb_for
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
@@ -43,27 +44,22 @@ def create_partitions(connection: Connection, model_id: int) -> None:
         )
 
 
-def index_partitions(connection: Connection, model_id: int, memory_mb: int) -> None:
-    """Build the indexes that the parents have. In autocommit: each is kept when it is built.
-
-    Args:
-        connection: of the owner, in autocommit.
-        memory_mb: maintenance_work_mem of the vector index, which is built several times slower if it does
-            not fit.
-    """
+def index_partitions(connection: Connection, model_id: int) -> None:
+    """Build the indexes that the parents have. In autocommit: each is kept when it is built."""
     for parent, key in PARENTS.items():
         part = partition(parent, model_id)
         connection.execute(sql.SQL("alter table {} add primary key ({})").format(part, sql.SQL(key)))
         connection.execute(sql.SQL("create index on {} (item_id)").format(part))
-    with connection.transaction():
-        connection.execute(
-            sql.SQL("set local maintenance_work_mem = {}").format(sql.Literal(f"{memory_mb}MB"))
-        )
-        connection.execute(
-            sql.SQL(
-                "create index on {} using hnsw (target {}.halfvec_ip_ops) with (ef_construction = 200)"
-            ).format(partition("item_factors", model_id), sql.SQL(vector_schema(connection)))
-        )
+    factors = partition("item_factors", model_id)
+    (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(factors)).fetchone() or (0,)
+    create = sql.SQL(
+        "create index on {} using hnsw (target {}.halfvec_ip_ops) with (ef_construction = 200)"
+    ).format(factors, sql.SQL(vector_schema(connection)))
+    build_vector_index(
+        connection,
+        lambda: connection.execute(create),
+        memory_mb=memory_mb_for(connection, rows, HALFVEC_BYTES),
+    )
     for parent in PARENTS:
         connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
 

@@ -32,11 +32,6 @@ from recsys_pg.db import vector_schema
 from recsys_pg.repositories import copy_rows
 from recsys_pg.types import Progress
 
-_MEMORY_MB_A_ITEM = 0.0013
-"""maintenance_work_mem that a vector index of halfvec(384) needs."""
-_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 900
-"""A parallel build takes it as shared memory, of which docker-compose.yml gives 1 GB."""
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -117,11 +112,9 @@ def write_model(
         )
     if trained.factors is not None:
         progress("index factors", 0, None)
-        needed = _MEMORY_MB_A_ITEM * _count(connection, model_id)
-        memory_mb = int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, needed)))
         watched(
             connection,
-            lambda: index_partitions(connection, model_id, memory_mb),
+            lambda: index_partitions(connection, model_id),
             lambda done, total: progress("index factors", done, total),
         )
         attach_partitions(connection, model_id)
@@ -149,13 +142,6 @@ def drop_unused(connection: Connection, but: int | None = None) -> None:
     connection.execute(
         "delete from recsys.models where purpose = 'collaborative' and id <> all (%s)", (used,)
     )
-
-
-def _count(connection: Connection, model_id: int) -> int:
-    row = connection.execute(
-        sql.SQL("select count(*) from {}").format(partition("item_factors", model_id))
-    ).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _existing(connection: Connection) -> Iterator[int]:

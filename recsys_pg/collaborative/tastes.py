@@ -8,14 +8,12 @@ from psycopg import sql
 from recsys_pg.collaborative.watching import watched
 from recsys_pg.db import vector_schema
 from recsys_pg.types import Progress
+from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
 
 MANY_NEW = 20_000
 """Users who get a vector at once, from which on an index that is built in the end is faster than one kept."""
 
 _USERS_A_BATCH = 5000
-_MEMORY_MB_A_USER = 0.0021
-_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 900
-"""A parallel build takes it as shared memory, of which docker-compose.yml gives 1 GB."""
 
 _COUNTS = "select count(*), count(u.embedding) from recsys.users u"
 _IS_INDEXED = (
@@ -66,14 +64,13 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
 
 
 def _index(connection: psycopg.Connection[Any], users: int) -> None:
-    memory_mb = int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, _MEMORY_MB_A_USER * users)))
-    connection.execute(sql.SQL("set maintenance_work_mem = {}").format(sql.Literal(f"{memory_mb}MB")))
-    try:
-        connection.execute(
-            sql.SQL(
-                "create index concurrently users_embedding_idx on recsys.users"
-                " using hnsw (embedding {}.vector_cosine_ops)"
-            ).format(sql.SQL(vector_schema(connection)))
-        )
-    finally:
-        connection.execute("reset maintenance_work_mem")
+    create = sql.SQL(
+        "create index concurrently users_embedding_idx on recsys.users"
+        " using hnsw (embedding {}.vector_cosine_ops)"
+    ).format(sql.SQL(vector_schema(connection)))
+    build_vector_index(
+        connection,
+        lambda: connection.execute(create),
+        memory_mb=memory_mb_for(connection, users, VECTOR_BYTES),
+        undo=lambda: connection.execute(_DROP),
+    )

@@ -10,6 +10,7 @@ from psycopg import sql
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.evaluation.split import Division
 from recsys_pg.types import Progress
+from recsys_pg.vector_index import VECTOR_BYTES, memory_mb_for
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,6 @@ _TABLES = (
 )
 _INTERACTIONS = _Table("interactions", "id, user_id, item_id, kind, value, occurred_at")
 
-_MEMORY_MB_AN_ITEM = 0.0026
-"""maintenance_work_mem that a vector index of vector(384) needs, in MB."""
-_LEAST_MEMORY_MB, _MOST_MEMORY_MB = 64, 2048
 _REPORTED = 10_000
 
 
@@ -71,7 +69,7 @@ def copy_training_part(
         for table in _TABLES:
             items = _copy(source, scratch, table.query(), table, progress)
         progress("index items", 0, None)
-        memory = int(min(_MOST_MEMORY_MB, max(_LEAST_MEMORY_MB, _MEMORY_MB_AN_ITEM * items)))
+        memory = memory_mb_for(scratch, items, VECTOR_BYTES)
         scratch.execute(f"set local maintenance_work_mem = '{memory}MB'".encode())
         scratch.execute(definition.encode())
         columns = sql.SQL(", ").join(sql.Identifier("a", name) for name in _INTERACTIONS.columns.split(", "))

@@ -13,9 +13,8 @@ from recsys_pg.errors import ReadOnlyDatabaseError
 from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_of, is_indexable
 from recsys_pg.indexes.connection import connected
 from recsys_pg.indexes.listing import read_indexes, read_limits
+from recsys_pg.vector_index import VECTOR_BYTES
 
-BYTES_A_ROW = 2_050
-"""Of an HNSW index over vector(384), m = 16, where this database has too few items to tell."""
 ROWS_A_SECOND = 1_300
 """Speed of building one, before this database has built any: 200,000 rows took 157 seconds on 2 cores."""
 
@@ -268,4 +267,4 @@ def _costs(connection: Connection) -> tuple[float, float]:
              where s.built_rows >= 1000 and s.build_seconds > 0)
         """
     ).fetchone() or (None, None)
-    return row[0] or BYTES_A_ROW, row[1] or ROWS_A_SECOND
+    return row[0] or VECTOR_BYTES, row[1] or ROWS_A_SECOND

@@ -4,19 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
-import psycopg
 import sqlalchemy as sa
 
 from recsys_pg.db import vector_schema
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
-from recsys_pg.indexes.advice import BYTES_A_ROW
 from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_expression, index_of
 from recsys_pg.indexes.connection import connected, connected_alone
 from recsys_pg.indexes.listing import SearchIndex, read_indexes
 from recsys_pg.types import ItemFilter, Progress
+from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
 
 _POLL_SECONDS = 0.5
-_MOST_MEMORY_MB = 1024
 
 
 def build(
@@ -36,7 +34,7 @@ def build(
     Args:
         engine: connects to the server itself, not through a transaction-pooling proxy, which would lose the
             lock that keeps a second builder out.
-        memory_mb: maintenance_work_mem of the build, in MB. Left out: what the index needs, up to 1024, or
+        memory_mb: maintenance_work_mem of the build, in MB. Left out: what the index needs, up to 2048, or
             the server's setting if that is more. An index that does not fit is built several times slower.
         workers: parallel workers beside the builder. Left out: the server's max_parallel_maintenance_workers.
         progress: called with the index and what PostgreSQL does, blocks done and blocks in all.
@@ -127,17 +125,15 @@ class _Build:
         self._record()
         _drop_index(self._builder, self.name)
         rows = count_items(self._builder, self._condition, self._predicate)
-        self._set_resources(rows, memory_mb, workers)
+        if workers is not None:
+            self._builder.execute(f"set max_parallel_maintenance_workers = {workers}".encode())
         started = time.monotonic()
-        try:
-            self._create(expression)
-        except psycopg.errors.DiskFull as error:
-            # a parallel build takes its memory from /dev/shm, of which a container has 64 MB by default
-            if "shared memory" not in (error.diag.message_primary or ""):
-                raise
-            _drop_index(self._builder, self.name)
-            self._builder.execute("set max_parallel_maintenance_workers = 0")
-            self._create(expression)
+        build_vector_index(
+            self._builder,
+            lambda: self._create(expression),
+            memory_mb=memory_mb or memory_mb_for(self._builder, rows, VECTOR_BYTES),
+            undo=lambda: _drop_index(self._builder, self.name),
+        )
         self._set_ready(time.monotonic() - started)
 
     def _set_ready(self, seconds: float | None) -> None:
@@ -176,19 +172,6 @@ class _Build:
             "     built_at = null, built_rows = null, build_seconds = null",
             self._condition.parameters() | {"name": self.name, "predicate": self._predicate},
         )
-
-    def _set_resources(self, rows: int, memory_mb: int | None, workers: int | None) -> None:
-        if memory_mb is None:
-            needed = rows * BYTES_A_ROW * 5 // 4 // 2**20 + 16
-            (setting,) = self._builder.execute(
-                "select pg_size_bytes(current_setting('maintenance_work_mem')) / 1048576"
-            ).fetchone() or (64,)
-            memory_mb = max(setting, min(needed, _MOST_MEMORY_MB))
-        self._builder.execute(f"set maintenance_work_mem = '{memory_mb}MB'".encode())
-        if workers is None:
-            self._builder.execute("reset max_parallel_maintenance_workers")
-        else:
-            self._builder.execute(f"set max_parallel_maintenance_workers = {workers}".encode())
 
     def _create(self, expression: str) -> None:
         vector = vector_schema(self._builder)
