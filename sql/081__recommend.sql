@@ -83,7 +83,7 @@ begin
                 factors := format('left join lateral (select f.target from recsys.item_factors f
                     where f.model_id = %s and f.item_id = item.id offset 0) f on true', model.id);
                 nearest := format(
-                    'select s.item_id from recsys_api._nearest_factors(
+                    'select s.item_id, s.score from recsys_api._nearest_factors(
                         $2, least(1000, greatest(50, 3 * $8)), 5 + $8, $1, %s) s',
                     model.id);
             end if;
@@ -101,8 +101,8 @@ begin
                 product := case method when 'hybrid' then '$5 * ' else '' end
                     || 'coalesce(-(item.embedding <#> $2) - $6, 0)';
                 nearest := case method when 'hybrid' then
-                    'select s.item_id from recsys_api._nearest_items($2, least(1000, greatest(20, 2 * $8)), $1) s'
-                    else 'select s.item_id from recsys_api._nearest_items($2, least(1000, $8), $1) s' end;
+                    'select s.item_id, 0 as score from recsys_api._nearest_items($2, least(1000, greatest(20, 2 * $8)), $1) s'
+                    else 'select s.item_id, 0 as score from recsys_api._nearest_items($2, least(1000, $8), $1) s' end;
             end if;
         end if;
         candidates := case
@@ -116,24 +116,33 @@ begin
                     case when adds then format(
                         -- the filter before the cut, so that it cuts what passes
                         '(select e.item_id
-                          from (select e.item_id from extra e where e.score > 0 order by e.score desc, e.item_id) e %s
+                          from (select e.item_id from extra e where e.score > %s order by e.score desc, e.item_id) e %s
                           where e.item_id <> all (($1).exclude_item_ids) %s
                           limit greatest(200, 10 * $8))',
+                        case when nearest is not null and has_factors then '(select b.least from bound b)' else '0' end,
                         case when narrowed then format(item_of, 'e.item_id') end,
                         case when narrowed then conditions end) end,
-                    nearest))
+                    'select n.item_id from near n' || case when nearest is null then ' where false' else '' end))
         end;
     end if;
 
     if candidates is not null then
         execute format(
-            'with extra as materialized (%s)
+            'with extra as materialized (%s), near as materialized (%s),
+             -- whose product is less than that of the nearest needs so much besides to be among the first
+             bound as materialized (
+                 select greatest(0, (
+                     select n.score + coalesce(e.score, 0) as total
+                     from near n left join extra e on e.item_id = n.item_id
+                     order by total desc offset $8 - 1 limit 1) - greatest(0, min(n.score))) as least
+                 from near n
+             )
              select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
                  array_agg(r.supporters order by r.score desc, r.id)
              from (select item.id, coalesce(c.score, 0) + %s as score, c.supporters
                    from (%s) c %s %s
                    where true %s) r
-             where r.score > 0', extra, product, candidates, format(item_of, 'c.item_id'), factors, conditions)
+             where r.score > 0', extra, coalesce(nearest, 'select 0::bigint as item_id, 0 as score where false'), product, candidates, format(item_of, 'c.item_id'), factors, conditions)
         into ids, scores, supporters
         using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool;
         ids := ids[:pool];

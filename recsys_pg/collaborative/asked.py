@@ -13,7 +13,7 @@ from recsys_pg.collaborative.threads import in_threads
 MANY_ITEMS = 50_000
 """Items above which the scores by sparse graphs are computed once instead of in every product."""
 
-MOST_ENTRIES = 5000
+MOST_ENTRIES = 2000
 _ITEMS_AN_ENTRY = 48
 
 _BLOCK = 128

@@ -187,23 +187,25 @@ def _residual(
 
     Fills history, (n_items, dimensions), with B · targets. Both are times unit.
 
-    With a sparse graph in a large catalogue, among the entries of the graph only: all others have low rank by
-    themselves, and to compute them all takes the square of the items.
+    In a large catalogue, of a sum without dense graphs: the entries of its graph that targets do not hold,
+    G − G · targets · targetsᵀ where G is not 0. All others have low rank by themselves, and to compute them
+    takes the square of the items.
     """
     n_items = operator.n_items
     in_graph = n_items > DENSE_ITEMS and operator.is_sparse
     block = _BLOCK if in_graph else max(1, _ENTRIES // n_items)
-    projected = operator.rows_times(targets)
+    projected = operator.rows_times(targets, with_graphs=not in_graph)
 
     def rest_of(start: int) -> Sparse:
         rows = slice(start, min(start + block, n_items))
         of_rows = projected(rows)
+        if in_graph:
+            graph = operator.graph_rows(rows)
+            of_rows += _taken_from(graph, targets)
+            rest = strongest_sparse(graph, neighbors)
+        else:
+            rest = strongest(operator.rows(rows) - of_rows @ targets.T, neighbors)
         history[rows] = of_rows * unit
-        rest = (
-            strongest_sparse(_rest_in_graph(operator, of_rows, targets, rows), neighbors)
-            if in_graph
-            else strongest(operator.rows(rows) - of_rows @ targets.T, neighbors)
-        )
         rest.data *= unit
         return rest
 
@@ -215,12 +217,14 @@ def _residual(
     return stacked(rests)
 
 
-def _rest_in_graph(operator: OperatorSum, history: Floats, targets: Floats, rows: slice) -> Sparse:
-    rest = operator.graph_rows(rows)
-    products = [(-history, targets), *operator.products(rows)]
-    # row by row, so that what is gathered is small enough for a processor's cache
-    for row, (start, stop) in enumerate(pairwise(rest.indptr)):
-        columns = rest.indices[start:stop]
-        for left, right in products:
-            rest.data[start:stop] += right[columns] @ left[row]
-    return rest
+def _taken_from(graph: Sparse, targets: Floats) -> Floats:
+    """graph · targets, (n, dimensions); what that says of the graph's entries, (n, n_items), is taken off.
+
+    Row by row, so that what is gathered is small enough for a processor's cache and serves both products.
+    """
+    told: Floats = np.zeros((graph.shape[0], targets.shape[1]), np.float32)
+    for row, (start, stop) in enumerate(pairwise(graph.indptr)):
+        gathered = targets[graph.indices[start:stop]]
+        told[row] = graph.data[start:stop] @ gathered
+        graph.data[start:stop] -= gathered @ told[row]
+    return told

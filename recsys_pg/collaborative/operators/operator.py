@@ -95,8 +95,8 @@ class OperatorSum:
         """Some rows of the sum, dense: (n, n_items)."""
         return self._added(lambda operator: operator.rows(block))
 
-    def rows_times(self, vectors: Floats) -> Callable[[slice], Floats]:
-        """What gives some rows of the sum · vectors, (n, k), without all the others."""
+    def rows_times(self, vectors: Floats, *, with_graphs: bool = True) -> Callable[[slice], Floats]:
+        """What gives some rows of the sum · vectors, (n, k), without all the others; or of all but graphs."""
         inner = [None if operator.right is None else operator.right.T @ vectors for _, operator in self.terms]
 
         def rows(block: slice) -> Floats:
@@ -105,7 +105,7 @@ class OperatorSum:
             for (weight, operator), folded in zip(self.terms, inner, strict=True):
                 if folded is not None:
                     total += weight * (operator.left_rows(items) @ folded)
-                if operator.graph is not None:
+                if with_graphs and operator.graph is not None:
                     total += weight * (operator.graph[block] @ vectors)
             return total
 
@@ -118,15 +118,6 @@ class OperatorSum:
             if isinstance(operator.graph, csr_array):
                 total = csr_array(total + operator.graph[block] * weight)
         return total
-
-    def products(self, block: slice) -> list[tuple[Floats, Floats]]:
-        """Some rows of the sum but for its graphs, as pairs of (n, d) and (n_items, d): Σ first · secondᵀ."""
-        items = np.arange(block.start, block.stop)
-        return [
-            (weight * operator.left_rows(items), operator.right)
-            for weight, operator in self.terms
-            if operator.right is not None
-        ]
 
     def _added(self, applied: Callable[[Operator], Floats]) -> Floats:
         weight, first = self.terms[0]

@@ -99,15 +99,17 @@ def test_in_a_large_catalogue_the_residual_is_sought_in_the_graph(monkeypatch):
     log = some_log()
     everywhere = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
     monkeypatch.setattr("recsys_pg.collaborative.factors.DENSE_ITEMS", ITEMS - 1)
-    in_graph = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
+    factors = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS)
+    in_graph = factors.scales[0]
     # in half precision, and times a power of two that fits it
     unit = np.median(in_graph.history / everywhere.history)
     assert np.log2(unit) == pytest.approx(round(np.log2(unit)), abs=1e-3)
     assert in_graph.history.dtype == np.float16
     assert in_graph.history == pytest.approx(everywhere.history * unit, rel=1e-3, abs=1e-3)
-    inside = graph.toarray() != 0
+    targets = factors.targets
+    rest = graph.toarray() - graph @ targets @ targets.T
     assert in_graph.residual.toarray() == pytest.approx(
-        np.where(inside, everywhere.residual.toarray(), 0) * unit, abs=1e-4
+        np.where(graph.toarray() != 0, rest, 0) * unit, abs=1e-4
     )
     low_rank = [(0.9, summed(Operator(left, right)))]
     assert factorize(low_rank, sampled_histories(log, 1000), dimensions=8).scales[0].residual.nnz == 0
