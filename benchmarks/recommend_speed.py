@@ -18,10 +18,7 @@ Without a folder it is made in a temporary one.
 import argparse
 import json
 import statistics
-import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -31,10 +28,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psycopg
 from package_vectors import CACHE
 from psycopg import sql
 from recommend_data import Shop, make_shop
+from recommend_load import switch, throughput
 from recommend_shop import ShopDatabase, shop_server
 from search_data import Floats, topic_name
 from search_servers import machine
@@ -44,7 +41,6 @@ from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.served import row_type
 
 LENGTH = 10
-CONNECTIONS = (1, 2, 4, 8)
 TIE = 2e-3
 """Scores closer than this share of the best are a tie: targets are halves, and sums differ by their order."""
 CALL = "select item_id from recsys_api.recommend_for_user(%(user)s, 10, {filter})"
@@ -253,97 +249,6 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def throughput(
-    database: ShopDatabase, pgbench: Path, users: int, seconds: int
-) -> dict[str, dict[str, float]]:
-    """Calls a second by number of connections; and what backends waited for, looked at every 50 ms."""
-    measured = {}
-    with TemporaryDirectory() as folder:
-        script = Path(folder) / "call.sql"
-        script.write_text(
-            f"\\set user random(1, {users})\nselect count(*) from recsys_api.recommend_for_user(:user, 10);\n"
-        )
-        for clients in CONNECTIONS:
-            command = [
-                str(pgbench),
-                "-n",
-                "-M",
-                "prepared",
-                "-f",
-                str(script),
-                "-c",
-                str(clients),
-                "-T",
-                str(seconds),
-            ]
-            waits: Counter[str] = Counter()
-            with subprocess.Popen([*command, database.url], stdout=subprocess.PIPE, text=True) as process:
-                while process.poll() is None:
-                    rows = database.connection.execute(
-                        "select coalesce(wait_event_type, 'running') from pg_stat_activity"
-                        " where application_name = 'pgbench' and state = 'active'"
-                    ).fetchall()
-                    waits.update(row[0] for row in rows)
-                    time.sleep(0.05)
-                assert process.stdout is not None
-                output = process.stdout.read()
-            (rate,) = [float(line.split()[2]) for line in output.splitlines() if line.startswith("tps")]
-            measured[str(clients)] = {"calls_per_second": round(rate, 1), **dict(waits)}
-    return measured
-
-
-def switch(measurement: Measurement, database: ShopDatabase, memory_gb: float, seed: int) -> dict[str, Any]:
-    """Train another model under load, and compare every result with what either model says."""
-    users = [user.id for user in measurement.users[:20]]
-    statement = CALL.format(filter="null")
-
-    def answers() -> dict[int, tuple[int, ...]]:
-        return {
-            user: tuple(row[0] for row in measurement.connection.execute(statement, {"user": user}))
-            for user in users
-        }
-
-    before = answers()
-    results: list[tuple[int, tuple[int, ...]]] = []
-    failures: list[str] = []
-    stop = threading.Event()
-
-    def read(offset: int) -> None:
-        with psycopg.connect(database.url, autocommit=True) as connection:
-            turn = offset
-            while not stop.is_set():
-                user = users[turn % len(users)]
-                turn += 1
-                try:
-                    rows = connection.execute(statement, {"user": user}).fetchall()
-                except psycopg.Error as error:
-                    failures.append(str(error))
-                    return
-                results.append((user, tuple(row[0] for row in rows)))
-                time.sleep(0.01)
-
-    readers = [threading.Thread(target=read, args=(7 * number,)) for number in range(2)]
-    for reader in readers:
-        reader.start()
-    training = database.train(memory_gb, seed)
-    time.sleep(2)
-    stop.set()
-    for reader in readers:
-        reader.join()
-    after = answers()
-    of_old = sum(found == before[user] for user, found in results)
-    of_new = sum(found == after[user] and found != before[user] for user, found in results)
-    return {
-        "training": training,
-        "reads": len(results),
-        "of_old": of_old,
-        "of_new": of_new,
-        "mixed": len(results) - of_old - of_new,
-        "failed": failures,
-        "users_whose_rows_differ": sum(before[user] != after[user] for user in users),
-    }
-
-
 def show(result: Mapping[str, Any]) -> None:
     """The tables."""
     print(f"\n{'filter':<30}{'p50':>8}{'p95':>8}{'max':>8}  ms   recall@10")
@@ -419,11 +324,20 @@ def main() -> None:
                 "calls": measurement.calls(),
                 "parts": measurement.parts(),
                 "throughput": throughput(
-                    database, server.bin_dir / "pgbench", int(shop.users.max()), options.seconds
+                    database.connection,
+                    database.url,
+                    server.bin_dir / "pgbench",
+                    int(shop.users.max()),
+                    options.seconds,
                 ),
             }
             if options.switch:
-                result["switch"] = switch(measurement, database, options.memory_gb, options.seed + 1)
+                result["switch"] = switch(
+                    database.connection,
+                    database.url,
+                    [user.id for user in measurement.users[:20]],
+                    partial(database.train, options.memory_gb, options.seed + 1),
+                )
             database.close()
     show(result)
     RESULTS.mkdir(exist_ok=True)

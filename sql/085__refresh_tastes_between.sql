@@ -1,5 +1,5 @@
 -- Private. Recomputes the taste vectors of the users from one id to another, both included; returns the number of users
--- whose vector changed. One that has moved by less than a degree stays: whom it is near to is the same, and each row that is
+-- whose vector changed. One that has moved by less than .8 degrees stays: whom it is near to is the same, and each row that is
 -- written costs some milliseconds for the vector index.
 create or replace function recsys_api._refresh_tastes_between(first_id bigint, last_id bigint)
 returns bigint

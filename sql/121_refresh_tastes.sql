@@ -1,5 +1,5 @@
 -- Recomputes the mean of the catalogue's embeddings and the taste vectors of all users; returns the number of users
--- whose vector changed by a degree or more.
+-- whose vector changed by .8 degrees or more.
 --
 -- recsys-pg train does it in many transactions; this function is one. recommend_for_user itself always computes the taste
 -- of its user from the latest interactions; the stored vectors serve to find users with similar taste.
