@@ -1,6 +1,7 @@
-"""Progress bars on stderr, for whoever sits in front of the terminal."""
+"""Progress on stderr: bars for whoever sits in front of the terminal, lines for a log."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,12 +11,15 @@ from rich.progress import Progress as Bars
 
 from recsys_pg.types import Progress
 
+_QUIET_SECONDS = 10.0
+_LINE_SECONDS = 60.0
+
 
 @contextmanager
-def progress_bars() -> Iterator[Progress | None]:
-    """What to pass as ``progress``: one bar a phase; None when stderr is no terminal."""
+def progress_bars() -> Iterator[Progress]:
+    """What to pass as ``progress``: one bar a phase, or lines where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield None
+        yield _Lines()
         return
     bars = Bars(
         TextColumn("{task.description}"),
@@ -33,6 +37,25 @@ def progress_bars() -> Iterator[Progress | None]:
 
     with bars:
         yield show
+
+
+class _Lines:
+    """A line a phase and a line a minute, once the work has taken ten seconds; what is short says nothing."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._phase = ""
+        self._shown = 0.0
+
+    def __call__(self, phase: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._started < _QUIET_SECONDS:
+            return
+        if phase == self._phase and now - self._shown < _LINE_SECONDS:
+            return
+        self._phase, self._shown = phase, now
+        of_all = f" {done:,} of {total:,}" if total else ""
+        print(f"{now - self._started:6.0f} s  {phase}{of_all}", file=sys.stderr, flush=True)
 
 
 @contextmanager
