@@ -25,7 +25,7 @@ begin
                 select f.history from recsys.item_factors f where f.model_id = model.id and f.item_id = s.item_id offset 0
             ) f on true
             left join lateral (
-                select r.neighbor_ids, r.weights from recsys.item_residuals r
+                select r.neighbor_ids[:s.entries] as neighbor_ids, r.weights from recsys.item_residuals r
                 where r.model_id = model.id and r.item_id = s.item_id and r.scale = s.scale
                 offset 0
             ) r on true

@@ -11,7 +11,7 @@ as $$
         select s.share, unnest(r.neighbor_ids) as item_id, unnest(r.weights) as weight
         from recsys_api._shares(decays, item_ids, weights) s
         cross join lateral (
-            select r.neighbor_ids, r.weights from recsys.item_residuals r
+            select r.neighbor_ids[:s.entries] as neighbor_ids, r.weights[:s.entries] as weights from recsys.item_residuals r
             where r.model_id = _residual_scores.model_id and r.item_id = s.item_id and r.scale = s.scale
             offset 0
         ) r

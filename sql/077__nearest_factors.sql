@@ -32,8 +32,7 @@ declare
 begin
     inclusion.exclude_item_ids := null;
     if inclusion is null then
-        perform set_config('hnsw.ef_search', least(1000, greatest(100,
-            2 * k + coalesce(cardinality((filter).exclude_item_ids), 0)))::text, true);
+        perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * k))::text, true);
         perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
         execute format(
             'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)

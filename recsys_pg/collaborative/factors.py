@@ -27,6 +27,7 @@ LARGEST_HALF = 60_000.0
 _BLOCK = 1024
 _ENTRIES = 50_000_000
 _ENTRIES_A_HISTORY = 5000
+_ENTRIES_IN_LARGE = 2000
 _FEWEST_NEIGHBORS = 20
 _COLUMNS = 100_000
 
@@ -117,7 +118,8 @@ def factorize(
         histories: of users as they will be asked, the more the better.
         dimensions: of the vectors, cut to what there are.
         neighbors: entries of a row of the residual; None is 20 to 200, the more the fewer items of a history
-            count at the decay, so that adding them up costs about the same, 5,000 entries.
+            count at the decay, so that adding them up costs about the same: 5,000 entries, 2,000 in a
+            catalogue of more than 50,000 items, whose search takes longer too.
         most_neighbors: where the memory allows for no more, at least 20.
         seed: of the randomized decomposition.
         progress: called in each step.
@@ -138,17 +140,17 @@ def factorize(
     )
     del asked
     typical = len(histories.users) / max(1, histories.n_users)
-    halved = histories.n_items > DENSE_ITEMS
-    unit = _half_unit(operators, targets) if halved else np.float32(1)
+    is_large = histories.n_items > DENSE_ITEMS
+    unit = _half_unit(operators, targets) if is_large else np.float32(1)
     scales = []
     for number, (decay, operator) in enumerate(operators, start=1):
-        history: Floats | Halves = np.empty(targets.shape, np.float16 if halved else np.float32)
+        history: Floats | Halves = np.empty(targets.shape, np.float16 if is_large else np.float32)
         residual = _residual(
             operator,
             targets,
             history,
             unit,
-            neighbors=neighbors or min(most_neighbors, _neighbors(typical, decay)),
+            neighbors=neighbors or min(most_neighbors, _neighbors(typical, decay, is_large)),
             progress=report(f"keep what remains {number}"),
         )
         scales.append(TimeScale(decay, history, residual))
@@ -168,10 +170,11 @@ def _limits(part: Floats | Halves) -> tuple[float, float]:
     return -limit, limit
 
 
-def _neighbors(typical: float, decay: float) -> int:
+def _neighbors(typical: float, decay: float, is_large: bool) -> int:
     """How many neighbors an item has in the residual, where a typical history has so many items."""
     counting = typical if decay == 1 else min(typical, 1 / (1 - decay))
-    return int(np.clip(_ENTRIES_A_HISTORY / max(1, counting), _FEWEST_NEIGHBORS, MOST_NEIGHBORS))
+    entries = _ENTRIES_IN_LARGE if is_large else _ENTRIES_A_HISTORY
+    return int(np.clip(entries / max(1, counting), _FEWEST_NEIGHBORS, MOST_NEIGHBORS))
 
 
 def _residual(
