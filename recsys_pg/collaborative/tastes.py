@@ -1,11 +1,15 @@
 """The taste vectors of all users and the index over them, after a training."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from recsys_pg.collaborative.watching import watched
+from recsys_pg.collaborative.watching import beside, watched
 from recsys_pg.db import vector_schema
 from recsys_pg.types import Progress
 from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
@@ -14,6 +18,7 @@ MANY_NEW = 20_000
 """Users who get a vector at once, from which on an index that is built in the end is faster than one kept."""
 
 _USERS_A_BATCH = 5000
+_CONNECTIONS = 2
 
 _COUNTS = "select count(*), count(u.embedding) from recsys.users u"
 _IS_INDEXED = (
@@ -38,6 +43,22 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
         connection: of the owner, in autocommit.
         progress: called during "refresh tastes" and "index tastes".
     """
+    with _alone(connection):
+        _refresh(connection, progress)
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let nobody else refresh tastes meanwhile, who would lock the same users in another order."""
+    connection.execute("select pg_advisory_lock(hashtext('recsys_api.refresh_tastes'))")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(hashtext('recsys_api.refresh_tastes'))")
+
+
+def _refresh(connection: psycopg.Connection[Any], progress: Progress) -> None:
     users, known = connection.execute(_COUNTS).fetchone() or (0, 0)
     row = connection.execute(_IS_INDEXED).fetchone()
     is_indexed = row is not None and bool(row[0])
@@ -46,14 +67,7 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
     if not is_indexed:
         connection.execute(_DROP)
     connection.execute("select recsys_api._refresh_center()")
-    done, first = 0, -(2**63)
-    while True:
-        progress("refresh tastes", done, users)
-        (last,) = connection.execute(_LAST_OF_BATCH, (first, _USERS_A_BATCH)).fetchone() or (None,)
-        if last is None:
-            break
-        connection.execute("select recsys_api._refresh_tastes_between(%s, %s)", (first, last))
-        done, first = min(users, done + _USERS_A_BATCH), last + 1
+    _refresh_all(connection, users, progress)
     if not is_indexed:
         progress("index tastes", 0, None)
         watched(
@@ -61,6 +75,36 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
             lambda: _index(connection, users),
             lambda blocks, total: progress("index tastes", blocks, total),
         )
+
+
+def _refresh_all(connection: psycopg.Connection[Any], users: int, progress: Progress) -> None:
+    """Users by their ids, some thousand a transaction, on two connections that share the work."""
+    with ExitStack() as stack, ThreadPoolExecutor(_CONNECTIONS) as pool:
+        free: SimpleQueue[psycopg.Connection[Any]] = SimpleQueue()
+        for _ in range(_CONNECTIONS):
+            free.put(stack.enter_context(beside(connection)))
+
+        def refresh(between: tuple[int, int]) -> None:
+            other = free.get()
+            try:
+                other.execute("select recsys_api._refresh_tastes_between(%s, %s)", between)
+            finally:
+                free.put(other)
+
+        progress("refresh tastes", 0, users)
+        for batch, _ in enumerate(pool.map(refresh, _batches(connection)), start=1):
+            progress("refresh tastes", min(users, batch * _USERS_A_BATCH), users)
+
+
+def _batches(connection: psycopg.Connection[Any]) -> Iterator[tuple[int, int]]:
+    """The first and the last id of some thousand users each."""
+    first = -(2**63)
+    while True:
+        (last,) = connection.execute(_LAST_OF_BATCH, (first, _USERS_A_BATCH)).fetchone() or (None,)
+        if last is None:
+            return
+        yield first, last
+        first = last + 1
 
 
 def _index(connection: psycopg.Connection[Any], users: int) -> None:

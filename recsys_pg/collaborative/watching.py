@@ -14,6 +14,12 @@ _PROGRESS = (
 )
 
 
+def beside(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """Another connection to the same database, in autocommit."""
+    info = connection.info
+    return psycopg.connect(make_conninfo(info.dsn, password=info.password or None), autocommit=True)
+
+
 def watched(
     connection: psycopg.Connection[Any], work: Callable[[], None], progress: Callable[[int, int], None]
 ) -> None:
@@ -35,10 +41,8 @@ def watched(
 def _report(
     connection: psycopg.Connection[Any], has_ended: Callable[[], bool], progress: Callable[[int, int], None]
 ) -> None:
-    info = connection.info
-    conninfo = make_conninfo(info.dsn, password=info.password or None)
-    with psycopg.connect(conninfo, autocommit=True) as second:
+    with beside(connection) as second:
         while not has_ended():
-            row = second.execute(_PROGRESS, [info.backend_pid]).fetchone()
+            row = second.execute(_PROGRESS, [connection.info.backend_pid]).fetchone()
             if row is not None and row[1]:
                 progress(*row)
