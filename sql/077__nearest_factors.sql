@@ -2,8 +2,8 @@
 -- of a model's item factors, largest first; fewer than k where that takes long, but never fewer than enough of those there are.
 --
 --   walk  Without a filter the nearest are looked up in the index; where many of them are excluded the walk goes on. With one
---         they are cut by it, where a scan would take longer: first a few hundred, and more if then enough would pass. Of a
---         walk the first half counts: short targets are found less surely, and they are in the other.
+--         they are cut by it, where a scan would take longer: first a hundred or a few, and more if then enough would pass.
+--         Of a walk the first half counts: short targets are found less surely, and they are in the other.
 --   scan  The targets of all that pass are compared. One takes as long as five codes (search.scan_limit).
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint)
@@ -20,7 +20,8 @@ declare
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
     scanned         double precision := recsys_api._setting('search.scan_limit') / 5;
     passing         double precision := 'infinity';
-    wanted          double precision := 400;
+    share           double precision := 0;
+    wanted          double precision;
     is_second       boolean := false;
     breadth         integer;
     found           integer := 0;
@@ -47,8 +48,14 @@ begin
         return;
     end if;
     if has_copies then
-        select e.passing into passing
+        select e.passing, e.share into passing, share
         from recsys_api._estimate_passing(filter, conditions || recsys_api._band_conditions(filter)) e;
+    end if;
+    -- half as many again as it takes where the nearest pass as often as all do, of which half count; where that is much, a
+    -- few tell whether they pass more often
+    wanted := greatest(100, 3 * enough / greatest(share, 0.001));
+    if wanted > 300 then
+        wanted := 100;
     end if;
     -- a walk of a thousand takes as long as a scan of so many targets
     while found < enough and wanted <= 1000 and passing > scanned * (wanted / 1000) loop
@@ -75,13 +82,13 @@ begin
         execute format(
             'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
              from (select f.item_id as id, (f.target <#> $2::halfvec) + 0 as distance
-                   from (%s) item join recsys.item_factors f on f.item_id = item.id and f.model_id = %s
-                   order by distance, f.item_id limit %s) n',
+                   from recsys.item_factors f where f.model_id = %s and f.item_id = any (array(%s))
+                   order by distance, f.item_id limit %s) n', model_id,
             case when has_copies then format(
                 'select item.id from recsys.searchable_items item where true %s
                  union all select item.id from recsys.items item where item.embedding is null %s',
                 conditions || recsys_api._band_conditions(filter), conditions)
-            else format('select item.id from recsys.items item where true %s', conditions) end, model_id, k)
+            else format('select item.id from recsys.items item where true %s', conditions) end, k)
         into ids, scores using filter, query;
     end if;
     return query select n.id, n.score from unnest(ids, scores) with ordinality n (id, score, position)

@@ -84,7 +84,7 @@ begin
                     where f.model_id = %s and f.item_id = item.id offset 0) f on true', model.id);
                 nearest := format(
                     'select s.item_id, s.score from recsys_api._nearest_factors(
-                        $2, least(1000, greatest(50, 3 * $8)), 5 + $8, $1, %s) s',
+                        $2, least(1000, greatest(50, 3 * $8)), $8, $1, %s) s',
                     model.id);
             end if;
         else
