@@ -43,13 +43,14 @@ declare
     center_score    double precision := 0;
     -- one look into an index for each of some hundred rows, whatever the planner thinks of how many they are
     item_of         constant text := 'cross join lateral (select i.* from recsys.items i where i.id = %s offset 0) item';
-    -- SQL: what the history adds to single items, if it does; over item, the product of vectors, what it needs, and the items
-    -- that it is largest for
-    extra           text := 'select 0::bigint as item_id, 0::double precision as score where false';
+    nothing         constant text := 'select 0::bigint as item_id, 0::double precision as score where false';
+    -- SQL: what the history adds to single items; over item, the product of vectors and what it needs; and the items that
+    -- it is largest for
+    extra           text := nothing;
     adds            boolean := false;
     product         text := '0';
     factors         text := '';
-    nearest         text;
+    nearest         text := nothing;
     candidates      text;
     ids             bigint[] := '{}';
     scores          double precision[] := '{}';
@@ -110,7 +111,7 @@ begin
             when not 0 < any (history_weights) then null
             when method = 'user_based' then
                 'select s.item_id, s.score, s.users as supporters from recsys_api._user_based_scores($2, $7) s'
-            when adds or nearest is not null then format(
+            when adds or nearest <> nothing then format(
                 'select c.item_id, e.score, null::integer as supporters from (%s) c left join extra e on e.item_id = c.item_id',
                 concat_ws(' union ',
                     case when adds then format(
@@ -119,17 +120,17 @@ begin
                           from (select e.item_id from extra e where e.score > %s order by e.score desc, e.item_id) e %s
                           where e.item_id <> all (($1).exclude_item_ids) %s
                           limit greatest(200, 10 * $8))',
-                        case when nearest is not null and has_factors then '(select b.least from bound b)' else '0' end,
+                        case when has_factors then '(select b.least from bound b)' else '0' end,
                         case when narrowed then format(item_of, 'e.item_id') end,
                         case when narrowed then conditions end) end,
-                    'select n.item_id from near n' || case when nearest is null then ' where false' else '' end))
+                    'select n.item_id from near n'))
         end;
     end if;
 
     if candidates is not null then
         execute format(
             'with extra as materialized (%s), near as materialized (%s),
-             -- whose product is less than that of the nearest needs so much besides to be among the first
+             -- who is not among the nearest needs so much besides to be among the first
              bound as materialized (
                  select greatest(0, (
                      select n.score + coalesce(e.score, 0) as total
@@ -142,7 +143,8 @@ begin
              from (select item.id, coalesce(c.score, 0) + %s as score, c.supporters
                    from (%s) c %s %s
                    where true %s) r
-             where r.score > 0', extra, coalesce(nearest, 'select 0::bigint as item_id, 0 as score where false'), product, candidates, format(item_of, 'c.item_id'), factors, conditions)
+             where r.score > 0', extra, nearest, product, candidates, format(item_of, 'c.item_id'), factors,
+            conditions)
         into ids, scores, supporters
         using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool;
         ids := ids[:pool];
