@@ -4,7 +4,8 @@
 --   categories        the item's category is one of these
 --   in_stock          true: in stock only; false: out of stock only
 --   min_price         the price is at least this; an item without a price does not pass
---   max_price         the price is at most this; an item without a price does not pass
+--   max_price         the price is at most this; an item without a price does not pass. Both are numeric: where a driver
+--                     sends a float as double precision, as psycopg does, pass a decimal or write max_price => $1::numeric
 --   tags              the item has all of these tags
 --   attributes        the item's attributes contain this JSON object (jsonb @>)
 --   item_ids          only these items; an empty array lets none pass
