@@ -120,7 +120,9 @@ def scores_of(mixture: Mixture, operators: Mapping[str, Operator], known: Histor
     """(n_users, n_items), the scores that a mixture gives to all items."""
     total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
     for term in mixture.terms:
-        total += operators[term.operator].scores(known.decayed(term.decay)) * np.float32(term.weight)
+        scores = operators[term.operator].scores(known.decayed(term.decay))
+        scores *= np.float32(term.weight)
+        total += scores
     return total
 
 

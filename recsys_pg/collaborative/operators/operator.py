@@ -35,11 +35,13 @@ class Operator:
 
     def scores(self, histories: Sparse) -> Floats:
         """histories · B: (n_users, n_items) of weights in, of scores out."""
-        total: Floats = np.zeros((histories.shape[0], self.n_items), np.float32)
-        if self.left is not None and self.right is not None:
-            total += self.queries(histories) @ self.right.T
-        if self.graph is not None:
-            total += dense(histories @ self.graph)
+        of_graph = None if self.graph is None else dense(histories @ self.graph)
+        if self.right is None:
+            assert of_graph is not None  # noqa: S101
+            return of_graph
+        total: Floats = self.queries(histories) @ self.right.T
+        if of_graph is not None:
+            total += of_graph
         return total
 
     def queries(self, histories: Sparse) -> Floats:
