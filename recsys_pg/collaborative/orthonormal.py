@@ -12,10 +12,11 @@ _SMALLEST = 1e-12
 """Of the eigenvalues of the Gram matrix, relative to the largest: below it a direction is but rounding."""
 
 
-def orthonormal(matrix: Floats) -> Floats:
+def orthonormal(matrix: Floats, *, nearly: bool = False) -> Floats:
     """(rows, k) orthonormal columns that span those of the matrix, which may be overwritten.
 
-    A large one is multiplied with the inverse root of its Gram matrix, twice, so that no copy is made
+    A large one is multiplied with the inverse root of its Gram matrix, twice, or once where the columns need
+    only be nearly orthonormal, so that no copy is made
     (Stathopoulos and Wu, A Block Orthogonalization Procedure with Constant Synchronization Requirements, SIAM
     Journal on Scientific Computing 2002). Directions that the matrix lacks are then columns of zeros; QR
     fills them with any.
@@ -23,7 +24,7 @@ def orthonormal(matrix: Floats) -> Floats:
     if matrix.size <= LARGE:
         basis: Floats = np.linalg.qr(matrix)[0]
         return basis
-    for _ in range(2):
+    for _ in range(1 if nearly else 2):
         _whiten(matrix)
     return matrix
 

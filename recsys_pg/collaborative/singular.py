@@ -56,9 +56,9 @@ def right_singular_vectors(
     for done in range(iterations):
         if progress:
             progress(done, iterations + 1)
-        product = orthonormal(_product(times, basis))
+        product = orthonormal(_product(times, basis), nearly=True)
         del basis
-        basis = orthonormal(_product(transposed_times, product))
+        basis = orthonormal(_product(transposed_times, product), nearly=done < iterations - 1)
         del product
     product = _product(times, basis)
     # the eigenvectors of productᵀ · product: as small as the subspace, however many rows there are

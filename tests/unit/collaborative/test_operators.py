@@ -86,6 +86,18 @@ def test_singular_vectors_are_those_of_the_dense_decomposition():
     assert np.abs(np.sum(found * right[:, :10], axis=0)) == pytest.approx(np.ones(10), abs=1e-3)
 
 
+def test_of_large_matrices_they_are_found_without_copies(monkeypatch):
+    random = np.random.default_rng(5)
+    matrix = (random.normal(size=(300, 120)) * 0.95 ** np.arange(120)).astype(np.float32)
+    expected, found = [], []
+    for large, vectors in ((10**9, expected), (0, found)):
+        monkeypatch.setattr("recsys_pg.collaborative.orthonormal.LARGE", large)
+        vectors.append(right_singular_vectors(lambda v: matrix @ v, lambda v: matrix.T @ v, 120, 20))
+    assert found[0].T @ found[0] == pytest.approx(np.eye(20), abs=1e-5)
+    assert np.linalg.norm(matrix @ found[0]) == pytest.approx(np.linalg.norm(matrix @ expected[0]), rel=1e-5)
+    assert np.abs(np.sum(found[0] * expected[0], axis=0)) == pytest.approx(np.ones(20), abs=1e-2)
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(5, 40), (40, 5), (3, 3)])
 def test_singular_vectors_of_small_matrices(rows, columns):
     matrix = np.random.default_rng(4).normal(size=(rows, columns)).astype(np.float32)
