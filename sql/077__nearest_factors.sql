@@ -51,10 +51,10 @@ begin
         select e.passing, e.share into passing, share
         from recsys_api._estimate_passing(filter, conditions || recsys_api._band_conditions(filter)) e;
     end if;
-    -- half as many again as it takes where the nearest pass as often as all do, of which half count; where that is much, a
-    -- few tell whether they pass more often
-    wanted := greatest(100, 3 * enough / greatest(share, 0.001));
-    if wanted > 300 then
+    -- twice as many as it takes where the nearest pass as often as all do, of which half count; where that is much, a few
+    -- tell whether they pass more often
+    wanted := greatest(100, 4 * enough / greatest(share, 0.001));
+    if wanted > 400 then
         wanted := 100;
     end if;
     -- a walk of a thousand takes as long as a scan of so many targets

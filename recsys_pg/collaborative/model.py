@@ -12,7 +12,7 @@ from recsys_pg.collaborative.checkpoints import Checkpoints, digest
 from recsys_pg.collaborative.comparison import Comparison, compare, ndcg_of_users, users_at_once
 from recsys_pg.collaborative.factors import Factors, factorize
 from recsys_pg.collaborative.histories import Histories, MeanQuery, histories_at, sampled_histories
-from recsys_pg.collaborative.holdout import Holdout, hold_out
+from recsys_pg.collaborative.holdout import Holdout, asked_at_most, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.memory import compared_gb
 from recsys_pg.collaborative.mixture import ROUNDING, Mixture, Term, choose, scores_of
@@ -247,9 +247,9 @@ def _compared(
 def _unit(factors: Factors, material: Material) -> float:
     """What makes the best score of an unseen item 1 for the median user, so that scores have a meaning."""
     log = material.log
-    users = np.arange(len(log.user_ids))
-    if len(users) > _ASKED:
-        users = np.sort(np.random.default_rng(material.seed).choice(users, _ASKED, replace=False))
+    users, asked = np.arange(len(log.user_ids)), min(_ASKED, asked_at_most(len(log.item_ids)))
+    if len(users) > asked:
+        users = np.sort(np.random.default_rng(material.seed).choice(users, asked, replace=False))
     last = np.flatnonzero(np.diff(log.users, append=-1))[users]
     size = users_at_once(len(log.item_ids))
     best, largest = [], []
