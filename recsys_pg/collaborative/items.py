@@ -44,9 +44,12 @@ copy (
 _CONTENT = """
 copy (
     select i.id, vector_send(i.embedding), recsys_api._features(i.category, i.tags, i.attributes)
-    from recsys.items i where i.id > {after} order by i.id limit {batch}
+    from recsys.items i where i.id = any ({ids}::bigint[]) order by i.id
 ) to stdout (format binary)
 """
+
+_IDS = "copy (select i.id from recsys.items i) to stdout (format binary)"
+_ID_ROW = np.dtype([("fields", ">i2"), ("length", ">i4"), ("id", ">i8")])
 _BATCH = 20_000
 _VECTOR_HEADER_BYTES = 4
 
@@ -60,25 +63,28 @@ class Content:
     features: list[list[str]]
 
 
-def read_content(connection: psycopg.Connection[Any], but: npt.NDArray[np.int64]) -> Iterator[Content]:
-    """The content of all items but the given ones, ascending ids, 20,000 of the catalogue at a time."""
-    after = -(2**63)
-    while True:
-        statement = sql.SQL(_CONTENT).format(after=sql.Literal(after), batch=sql.Literal(_BATCH))
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+def read_ids(connection: psycopg.Connection[Any]) -> npt.NDArray[np.int64]:
+    """(n,) the ids of all items, ascending."""
+    parts = [rows["id"].astype(np.int64) for rows in copied_rows(connection, _IDS, _ID_ROW)]
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+
+def read_content(connection: psycopg.Connection[Any], item_ids: npt.NDArray[np.int64]) -> Iterator[Content]:
+    """The content of the given items, 20,000 at a time."""
+    for start in range(0, len(item_ids), _BATCH):
+        wanted = item_ids[start : start + _BATCH].tolist()
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(sql.SQL(_CONTENT).format(ids=sql.Literal(wanted))) as copy,
+        ):
             copy.set_types(["int8", "bytea", "text[]"])
             rows = list(copy.rows())
-        if not rows:
-            return
-        after = rows[-1][0]
-        ids = np.array([row[0] for row in rows], np.int64)
-        chosen = np.flatnonzero(~np.isin(ids, but))
-        embeddings: Floats = np.full((len(chosen), DIMENSIONS), np.nan, np.float32)
-        for place, row in enumerate(chosen):
-            if (sent := rows[row][1]) is not None:
+        embeddings: Floats = np.full((len(rows), DIMENSIONS), np.nan, np.float32)
+        for place, (_, sent, _) in enumerate(rows):
+            if sent is not None:
                 embeddings[place] = np.frombuffer(sent, ">f4", offset=_VECTOR_HEADER_BYTES)
-        if len(chosen):
-            yield Content(ids[chosen], embeddings, [rows[row][2] for row in chosen])
+        if rows:
+            yield Content(np.array([row[0] for row in rows], np.int64), embeddings, [row[2] for row in rows])
 
 
 def read_embeddings(

@@ -1,7 +1,7 @@
 """A trained model in the database: written and indexed beside the active one, and switched to."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.content_map import ContentMap
 from recsys_pg.collaborative.edges import copy_blocks
-from recsys_pg.collaborative.items import read_content
+from recsys_pg.collaborative.items import read_content, read_ids
 from recsys_pg.collaborative.partitions import (
     Connection,
     attach_partitions,
@@ -76,7 +76,8 @@ def write_model(
     """
     drop_unused(connection)
     item_ids = trained.item_ids
-    kept = np.isin(item_ids, np.fromiter(_existing(connection), dtype=np.int64))
+    existing = read_ids(connection)
+    kept = np.isin(item_ids, existing)
     mean = trained.factors.mean if trained.factors else None
     with connection.transaction():
         row = connection.execute(
@@ -99,6 +100,9 @@ def write_model(
             create_partitions(connection, model_id)
             progress("write factors", 0, None)
             _write_factors(connection, model_id, trained, kept, progress)
+            if trained.content is not None:
+                new = np.setdiff1d(existing, item_ids)
+                _write_new_factors(connection, model_id, trained.content, new, progress)
             _write_residuals(connection, model_id, trained, kept, progress)
         if trained.content is not None:
             _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
@@ -144,16 +148,10 @@ def drop_unused(connection: Connection, but: int | None = None) -> None:
     )
 
 
-def _existing(connection: Connection) -> Iterator[int]:
-    with connection.cursor() as cursor, cursor.copy("copy (select id from recsys.items) to stdout") as copy:
-        for (item_id,) in copy.rows():
-            yield int(item_id)
-
-
 def _write_factors(
     connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
 ) -> None:
-    """Write the factors that were learned, and those that follow from the content of all other items."""
+    """Write the factors that were learned."""
     assert trained.factors is not None  # noqa: S101
     _copy_factors(
         connection,
@@ -164,16 +162,24 @@ def _write_factors(
         is_learned=True,
         progress=progress,
     )
-    if trained.content is None:
-        return
+
+
+def _write_new_factors(
+    connection: Connection,
+    model_id: int,
+    content: ContentMap,
+    item_ids: npt.NDArray[np.int64],
+    progress: Progress,
+) -> None:
+    """Write the factors of other items, which follow from their content."""
     done = 0
-    for content in read_content(connection, trained.item_ids):
-        parts = trained.content.factors(content.embeddings, content.features)
+    for part in read_content(connection, item_ids):
+        parts = content.factors(part.embeddings, part.features)
         told = np.flatnonzero(parts.any(axis=1))
         served = ServedFactors.of_parts(parts)
-        _copy_factors(connection, model_id, served, content.ids, told, is_learned=False, progress=progress)
-        done += len(content.ids)
-        progress("write new items", done, None)
+        _copy_factors(connection, model_id, served, part.ids, told, is_learned=False, progress=progress)
+        done += len(part.ids)
+        progress("write new items", done, len(item_ids))
 
 
 def _copy_factors(
