@@ -2,7 +2,7 @@
 -- of a model's item factors, largest first; fewer than k where that takes long, but never fewer than enough of those there are.
 --
 --   walk  Without a filter the nearest are looked up in the index; where many of them are excluded the walk goes on. With one
---         they are cut by it, where a scan would take longer: first a hundred or a few, and more if then enough would pass.
+--         they are cut by it, where a scan would take longer: first a few hundred, and more if then enough would pass.
 --         Of a walk the first half counts: short targets are found less surely, and they are in the other.
 --   scan  The targets of all that pass are compared. One takes as long as five codes (search.scan_limit).
 create or replace function recsys_api._nearest_factors(
@@ -33,7 +33,7 @@ declare
 begin
     inclusion.exclude_item_ids := null;
     if inclusion is null then
-        perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * k))::text, true);
+        perform set_config('hnsw.ef_search', least(1000, greatest(200, 2 * k))::text, true);
         perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
         execute format(
             'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
@@ -53,9 +53,9 @@ begin
     end if;
     -- twice as many as it takes where the nearest pass as often as all do, of which half count; where that is much, a few
     -- tell whether they pass more often
-    wanted := greatest(100, 4 * enough / greatest(share, 0.001));
+    wanted := greatest(200, 4 * enough / greatest(share, 0.001));
     if wanted > 400 then
-        wanted := 100;
+        wanted := 200;
     end if;
     -- a walk of a thousand takes as long as a scan of so many targets
     while found < enough and wanted <= 1000 and passing > scanned * (wanted / 1000) loop
