@@ -25,7 +25,7 @@ _SOLVED = 17
 _ALTERNATED = 3
 """Of what the products of a regression take, with gathering and solving."""
 
-# seconds that do not follow from arithmetic: of one training each on 100,000 and 1,000,000 items, on two cores
+# seconds that do not follow from arithmetic: of trainings on 100,000 and 1,000,000 items, on two cores
 _ROW_OF_PYTHON = 25e-6
 _INTERACTION_READ = 8e-6
 _ITEM_WRITTEN = 0.15e-3
