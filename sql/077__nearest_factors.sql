@@ -55,7 +55,7 @@ begin
     -- tell whether they pass more often
     wanted := greatest(200, 4 * enough / greatest(share, 0.001));
     if wanted > 400 then
-        wanted := 200;
+        wanted := greatest(200, 2 * enough);
     end if;
     -- a walk of a thousand takes as long as a scan of so many targets
     while found < enough and wanted <= 1000 and passing > scanned * (wanted / 1000) loop

@@ -130,13 +130,15 @@ begin
     if candidates is not null then
         execute format(
             'with extra as materialized (%s), near as materialized (%s),
-             -- who is not among the nearest needs so much besides to be among the first
+             -- who is not among the nearest needs about so much besides to be among the first; compared with the second n of
+             -- them, not with the last, as the search overlooks some
              bound as materialized (
                  select greatest(0, (
                      select n.score + coalesce(e.score, 0) as total
                      from near n left join extra e on e.item_id = n.item_id
-                     order by total desc offset $8 - 1 limit 1) - greatest(0, min(n.score))) as least
-                 from near n
+                     order by total desc offset $8 - 1 limit 1) - greatest(0, (
+                     select min(s.score) from (
+                         select n.score from near n order by n.score desc limit 2 * $8) s))) as least
              )
              select array_agg(r.id order by r.score desc, r.id), array_agg(r.score order by r.score desc, r.id),
                  array_agg(r.supporters order by r.score desc, r.id)

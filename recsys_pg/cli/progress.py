@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -55,7 +55,9 @@ class _Lines:
             return
         self._phase, self._shown = phase, now
         of_all = f" {done:,} of {total:,}" if total else ""
-        print(f"{now - self._started:6.0f} s  {phase}{of_all}", file=sys.stderr, flush=True)
+        # a log that nobody reads any more is no reason to give up the work
+        with suppress(OSError):
+            print(f"{now - self._started:6.0f} s  {phase}{of_all}", file=sys.stderr, flush=True)
 
 
 @contextmanager

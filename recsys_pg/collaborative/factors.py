@@ -66,7 +66,7 @@ class Factors:
                 part[:] = np.clip(part.astype(np.float32) * np.float32(factor), *_limits(part))
 
     def scores(self, histories: Histories) -> Floats:
-        """(n_users, n_items), what the database computes."""
+        """(n_users, n_items), what the database computes, which cuts the residuals of long histories."""
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
         total += self.queries(histories) @ self.targets.T
         for scale in self.scales:
@@ -160,8 +160,12 @@ def factorize(
 def _half_unit(operators: Sequence[tuple[float, OperatorSum]], targets: Floats) -> np.float32:
     """A power of two by which no history vector exceeds what half precision holds, nor drowns in it."""
     first = np.ascontiguousarray(targets[:, :8])
-    everything = slice(0, len(targets))
-    largest = max(float(np.abs(operator.rows_times(first)(everything)).max()) for _, operator in operators)
+    largest = 0.0
+    for _, operator in operators:
+        projected = operator.rows_times(first)
+        for start in range(0, len(targets), _BLOCK):
+            rows = projected(slice(start, min(start + _BLOCK, len(targets))))
+            largest = max(largest, float(np.abs(rows).max()))
     return np.float32(2.0 ** -np.floor(np.log2(largest))) if largest > 0 else np.float32(1)
 
 

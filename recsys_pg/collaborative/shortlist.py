@@ -64,7 +64,7 @@ class Shortlist:
         unranked = [np.flatnonzero(row) for row in seen] if seen is not None else None
         for scores in rankings:
             for user, row in enumerate(scores):
-                ranked = row.copy()
+                ranked = np.nan_to_num(row, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
                 if unranked:
                     ranked[unranked[user]] = -np.inf
                 chosen[user, _best(ranked)] = True

@@ -44,7 +44,15 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
         progress: called during "refresh tastes" and "index tastes".
     """
     with _alone(connection):
-        _refresh(connection, progress)
+        is_indexed = _refresh(connection, progress)
+    # who waits for the lock is older than the build, and a concurrent build waits for who is older
+    if not is_indexed:
+        progress("index tastes", 0, None)
+        watched(
+            connection,
+            lambda: _index(connection),
+            lambda blocks, total: progress("index tastes", blocks, total),
+        )
 
 
 @contextmanager
@@ -58,7 +66,8 @@ def _alone(connection: psycopg.Connection[Any]) -> Iterator[None]:
             connection.execute("select pg_advisory_unlock(hashtext('recsys_api.refresh_tastes'))")
 
 
-def _refresh(connection: psycopg.Connection[Any], progress: Progress) -> None:
+def _refresh(connection: psycopg.Connection[Any], progress: Progress) -> bool:
+    """Refresh all tastes; whether they are still indexed."""
     users, known = connection.execute(_COUNTS).fetchone() or (0, 0)
     row = connection.execute(_IS_INDEXED).fetchone()
     is_indexed = row is not None and bool(row[0])
@@ -68,13 +77,7 @@ def _refresh(connection: psycopg.Connection[Any], progress: Progress) -> None:
         connection.execute(_DROP)
     connection.execute("select recsys_api._refresh_center()")
     _refresh_all(connection, users, progress)
-    if not is_indexed:
-        progress("index tastes", 0, None)
-        watched(
-            connection,
-            lambda: _index(connection, users),
-            lambda blocks, total: progress("index tastes", blocks, total),
-        )
+    return is_indexed
 
 
 def _refresh_all(connection: psycopg.Connection[Any], users: int, progress: Progress) -> None:
@@ -92,7 +95,7 @@ def _refresh_all(connection: psycopg.Connection[Any], users: int, progress: Prog
                 free.put(other)
 
         progress("refresh tastes", 0, users)
-        for batch, _ in enumerate(pool.map(refresh, _batches(connection)), start=1):
+        for batch, _ in enumerate(pool.map(refresh, list(_batches(connection))), start=1):
             progress("refresh tastes", min(users, batch * _USERS_A_BATCH), users)
 
 
@@ -107,7 +110,8 @@ def _batches(connection: psycopg.Connection[Any]) -> Iterator[tuple[int, int]]:
         first = last + 1
 
 
-def _index(connection: psycopg.Connection[Any], users: int) -> None:
+def _index(connection: psycopg.Connection[Any]) -> None:
+    _, known = connection.execute(_COUNTS).fetchone() or (0, 0)
     create = sql.SQL(
         "create index concurrently users_embedding_idx on recsys.users"
         " using hnsw (embedding {}.vector_cosine_ops)"
@@ -115,6 +119,6 @@ def _index(connection: psycopg.Connection[Any], users: int) -> None:
     build_vector_index(
         connection,
         lambda: connection.execute(create),
-        memory_mb=memory_mb_for(connection, users, VECTOR_BYTES),
+        memory_mb=memory_mb_for(connection, known, VECTOR_BYTES),
         undo=lambda: connection.execute(_DROP),
     )

@@ -1,5 +1,8 @@
 """The tastes of all users after a training, and the index over them."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -64,3 +67,30 @@ def test_batches_reach_everybody_whatever_the_ids(engine, embedded_shop, monkeyp
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         refresh_tastes(connection.connection.driver_connection, lambda *_: None)
     assert counted(embedded_shop) == 61
+
+
+def test_who_waits_to_refresh_too_does_not_stop_the_index(engine, embedded_shop, monkeypatch):
+    monkeypatch.setattr(tastes, "MANY_NEW", 10)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("drop index recsys.users_embedding_idx")
+    other = []
+
+    def refresh() -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("select recsys_api.refresh_tastes()")
+
+    def progress(phase: str, _done: int, _total: int | None) -> None:
+        if phase == "refresh tastes" and not other:
+            other.append(threading.Thread(target=refresh))
+            other[0].start()
+            waiting = "select from pg_locks where locktype = 'advisory' and not granted"
+            deadline = time.monotonic() + 30
+            while not embedded_shop.sql(waiting) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        refresh_tastes(connection.connection.driver_connection, progress)
+    other[0].join(30)
+    assert not other[0].is_alive()
+    assert counted(embedded_shop) == 60
+    assert embedded_shop.sql(IS_VALID)[0].indisvalid
