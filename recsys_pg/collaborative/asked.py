@@ -11,7 +11,8 @@ from recsys_pg.collaborative.operators.operator import Floats, OperatorSum, Spar
 from recsys_pg.collaborative.threads import in_threads
 
 MANY_ITEMS = 50_000
-"""Items above which the scores by sparse graphs are computed once instead of in every product."""
+"""Items above which no work may grow with their square: the scores by sparse graphs are computed once instead
+of in every product, and of a residual only the entries of the graphs are looked at."""
 
 MOST_ENTRIES = 2000
 _ITEMS_AN_ENTRY = 48

@@ -1,4 +1,4 @@
-"""Reading tables as arrays: PostgreSQL's binary COPY format, in rows of one length."""
+"""PostgreSQL's binary COPY format, and reading tables of it as arrays where rows have one length."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -9,7 +9,8 @@ import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
-_HEADER_BYTES = 19
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
 _BATCH = 20_000_000
 """Bytes that are put together at most; while they wait, each row takes some 30 bytes more."""
 
@@ -27,7 +28,7 @@ def copied_rows(
     """
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         messages = iter(copy)
-        rest, start = b"", _HEADER_BYTES
+        rest, start = b"", len(HEADER)
         batch = max(1, _BATCH // row.itemsize)
         # read to the end, or leaving the COPY would cancel it
         while parts := [bytes(message) for message in islice(messages, batch)]:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
+from recsys_pg.collaborative.copying import HEADER, TRAILER
+
 _INT8, _FLOAT4 = 20, 700
 """Object ids of these types, the same in every database."""
 
@@ -40,10 +40,9 @@ def copy_blocks(
     for start in range(0, len(item_ids), _ROWS):
         stop = min(start + _ROWS, len(item_ids))
         edges = slice(graph.indptr[start], graph.indptr[stop])
-        present = kept[graph.indices[edges]] & np.repeat(
-            kept[start:stop], np.diff(graph.indptr[start : stop + 1])
-        )
-        owners = np.repeat(np.arange(stop - start), np.diff(graph.indptr[start : stop + 1]))[present]
+        owners = np.repeat(np.arange(stop - start), np.diff(graph.indptr[start : stop + 1]))
+        present = kept[graph.indices[edges]] & kept[start + owners]
+        owners = owners[present]
         columns, weights = graph.indices[edges][present], graph.data[edges][present]
         lengths = np.bincount(owners, minlength=stop - start)
         firsts = np.cumsum(lengths) - lengths

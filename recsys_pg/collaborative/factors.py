@@ -7,16 +7,13 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.asked import AskedScores
+from recsys_pg.collaborative.asked import MANY_ITEMS, AskedScores
 from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
 from recsys_pg.collaborative.histories import Histories, MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.collaborative.threads import in_threads
 from recsys_pg.types import Progress
-
-DENSE_ITEMS = 50_000
-"""Items up to which all entries of the residual are looked at, whose number is their square."""
 
 MOST_NEIGHBORS = 200
 """Entries of a row of the residual."""
@@ -140,7 +137,7 @@ def factorize(
     )
     del asked
     typical = len(histories.users) / max(1, histories.n_users)
-    is_large = histories.n_items > DENSE_ITEMS
+    is_large = histories.n_items > MANY_ITEMS
     unit = _half_unit(operators, targets) if is_large else np.float32(1)
     scales = []
     for number, (decay, operator) in enumerate(operators, start=1):
@@ -199,7 +196,7 @@ def _residual(
     takes the square of the items.
     """
     n_items = operator.n_items
-    in_graph = n_items > DENSE_ITEMS and operator.is_sparse
+    in_graph = n_items > MANY_ITEMS and operator.is_sparse
     block = _BLOCK if in_graph else max(1, _ENTRIES // n_items)
     projected = operator.rows_times(targets, with_graphs=not in_graph)
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from recsys_pg.collaborative.asked import entries_kept
+from recsys_pg.collaborative.asked import MANY_ITEMS, entries_kept
 from recsys_pg.collaborative.content_features import MOST_VALUES
 from recsys_pg.collaborative.histories import SAMPLE
 from recsys_pg.collaborative.singular import OVERSAMPLING
@@ -87,7 +87,7 @@ def factors_gb(size: Size, residuals: int = FEWEST_RESIDUALS) -> float:
     """
     decomposed = size.items * 4 * (2 * (DIMENSIONS + OVERSAMPLING) + 4 * 64)
     decomposed += 8 * entries_kept(size.items) * min(SAMPLE, size.interactions)
-    a_history = 2 if size.items > 50_000 else 4
+    a_history = 2 if size.items > MANY_ITEMS else 4
     kept = size.items * (4 * DIMENSIONS + _TIME_SCALES * a_history * DIMENSIONS) + _residual_bytes(
         size, residuals
     )

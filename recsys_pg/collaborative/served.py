@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recsys_pg.collaborative.edges import HEADER, TRAILER
+from recsys_pg.collaborative.copying import HEADER, TRAILER
 from recsys_pg.collaborative.factors import LARGEST_HALF, Factors
 from recsys_pg.collaborative.histories import MeanQuery
 from recsys_pg.collaborative.operators.operator import Floats, Halves

@@ -21,10 +21,10 @@ def _best(scores: Floats) -> npt.NDArray[np.intp]:
     """The positions of the 100 largest scores, (n_items,); of equal ones that do not all fit, the first."""
     full = len(scores) // _CHUNK * _CHUNK
     largest = np.append(scores[:full].reshape(-1, _CHUNK).max(axis=1), scores[full:])
-    if len(largest) <= _CANDIDATES:
-        return np.argsort(-scores, kind="stable")[:_CANDIDATES]
     # so many are at least as large, each in a chunk of its own
-    bound = np.partition(largest, -_CANDIDATES)[-_CANDIDATES]
+    bound = np.partition(largest, -_CANDIDATES)[-_CANDIDATES] if len(largest) > _CANDIDATES else np.nan
+    if np.isnan(bound):
+        return np.argsort(-scores, kind="stable")[:_CANDIDATES]
     above = np.flatnonzero(scores > bound)
     if len(above) >= _CANDIDATES:
         return above[np.argsort(-scores[above], kind="stable")[:_CANDIDATES]]
@@ -64,7 +64,7 @@ class Shortlist:
         unranked = [np.flatnonzero(row) for row in seen] if seen is not None else None
         for scores in rankings:
             for user, row in enumerate(scores):
-                ranked = np.nan_to_num(row, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+                ranked = row.copy()
                 if unranked:
                     ranked[unranked[user]] = -np.inf
                 chosen[user, _best(ranked)] = True

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.edges import HEADER, TRAILER, copy_blocks
+from recsys_pg.collaborative.copying import HEADER, TRAILER
+from recsys_pg.collaborative.edges import copy_blocks
 
 
 def parsed(stream: bytes) -> list[list[bytes]]:

@@ -98,7 +98,7 @@ def test_in_a_large_catalogue_the_residual_is_sought_in_the_graph(monkeypatch):
     operators = [(0.9, summed(Operator(left, right, graph)))]
     log = some_log()
     everywhere = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS).scales[0]
-    monkeypatch.setattr("recsys_pg.collaborative.factors.DENSE_ITEMS", ITEMS - 1)
+    monkeypatch.setattr("recsys_pg.collaborative.factors.MANY_ITEMS", ITEMS - 1)
     factors = factorize(operators, sampled_histories(log, 1000), dimensions=8, neighbors=ITEMS)
     in_graph = factors.scales[0]
     # in half precision, and times a power of two that fits it

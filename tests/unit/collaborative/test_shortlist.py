@@ -75,3 +75,13 @@ def test_rows_are_filled_up_with_what_is_closed(scores):
     assert shortlist.items.shape == (USERS, 150)
     assert shortlist.closed.sum(axis=1).tolist() == [0] + [50] * (USERS - 1)
     assert shortlist.hits.sum() == 50
+
+
+def test_scores_that_are_no_numbers_come_last(monkeypatch, random, scores):
+    monkeypatch.setattr("recsys_pg.collaborative.shortlist._CHUNK", 2)
+    scores[0] = np.nan
+    scores[1, ::2] = np.nan
+    shortlist = Shortlist.of([scores], marked(random, 0.02))
+    assert (~shortlist.closed[0]).sum() >= 100
+    listed = set(shortlist.items[2].tolist())
+    assert set(np.argsort(-scores[2])[:100].tolist()) <= listed
