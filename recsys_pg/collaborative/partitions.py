@@ -1,12 +1,12 @@
 """The tables of one model: filled and indexed beside those in use, attached, and dropped in the end."""
 
 import time
+from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import sql
 
-from recsys_pg.db import vector_schema
 from recsys_pg.vector_index import HALFVEC_BYTES, build_vector_index, memory_mb_for
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -16,6 +16,17 @@ PARENTS = {"item_factors": "model_id, item_id", "item_residuals": "model_id, ite
 
 _IN_LINE = {"item_factors": 1024, "item_residuals": 8160}
 """Bytes of a row above which values are stored elsewhere: histories, out of the way of who scans targets."""
+_INDEXES = """
+    select a.amname, substring(pg_get_indexdef(i.indexrelid) from 'USING .*'),
+        coalesce(pg_get_expr(i.indpred, i.indrelid), 'true')
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    join pg_am a on a.oid = c.relam
+    where i.indrelid = %s::regclass and not i.indisprimary
+    order by c.relname
+"""
+"""Of a table but for its primary key: the method, the definition but for names, and which rows it has."""
+
 _LOCK_TIMEOUT = "500ms"
 _PATIENCE_SECONDS = 3600.0
 _PAUSE_SECONDS = 1.0
@@ -49,19 +60,19 @@ def index_partitions(connection: Connection, model_id: int) -> None:
     for parent, key in PARENTS.items():
         part = partition(parent, model_id)
         connection.execute(sql.SQL("alter table {} add primary key ({})").format(part, sql.SQL(key)))
-        connection.execute(sql.SQL("create index on {} (item_id)").format(part))
-    factors = partition("item_factors", model_id)
-    (rows,) = connection.execute(sql.SQL("select count(*) from {}").format(factors)).fetchone() or (0,)
-    create = sql.SQL(
-        "create index on {} using hnsw (target {}.halfvec_ip_ops) with (ef_construction = 200)"
-    ).format(factors, sql.SQL(vector_schema(connection)))
-    build_vector_index(
-        connection,
-        lambda: connection.execute(create),
-        memory_mb=memory_mb_for(connection, rows, HALFVEC_BYTES),
-    )
-    for parent in PARENTS:
-        connection.execute(sql.SQL("analyze {}").format(partition(parent, model_id)))
+        for method, definition, rows_of in connection.execute(_INDEXES, [f"recsys.{parent}"]).fetchall():
+            create = sql.SQL("create index on {} {}").format(part, sql.SQL(definition))
+            if method != "hnsw":
+                connection.execute(create)
+                continue
+            count = sql.SQL("select count(*) from {} where {}").format(part, sql.SQL(rows_of))
+            (rows,) = connection.execute(count).fetchone() or (0,)
+            build_vector_index(
+                connection,
+                partial(connection.execute, create),
+                memory_mb=memory_mb_for(connection, rows, HALFVEC_BYTES),
+            )
+        connection.execute(sql.SQL("analyze {}").format(part))
 
 
 def attach_partitions(connection: Connection, model_id: int) -> None:

@@ -35,13 +35,6 @@ class ServedFactors:
         """(n, 384 · (1 + scales)): targets of some items, then histories; see `of_parts`."""
         return np.hstack([part[items].astype(np.float32) for part in (self.targets, *self.histories)])
 
-    def longest_first(self, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """The positions in the order of the lengths of their targets."""
-        squares = np.zeros(len(chosen), np.float32)
-        for rows in _blocks(len(chosen)):
-            squares[rows] = _squares(self.targets[chosen[rows]].astype(np.float32))
-        return chosen[np.argsort(-squares, kind="stable")]
-
     @classmethod
     def of_parts(cls, parts: Floats) -> "ServedFactors":
         """The served form of what content predicts, as recsys_api._mapped_factors makes it."""

@@ -10,6 +10,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.models.base import Base, Embedding, EmbeddingType
 
+_BANDS: tuple[tuple[str, dict[str, int]], ...] = (
+    ("l2_norm(target) > 0.25", {"ef_construction": 200}),
+    ("l2_norm(target) > 0.125 and l2_norm(target) <= 0.25", {"ef_construction": 200}),
+    ("l2_norm(target) > 0.0625 and l2_norm(target) <= 0.125", {"ef_construction": 200}),
+    ("l2_norm(target) <= 0.0625", {}),
+)
+"""Of the lengths of targets, each with an index of its own; and its parameters."""
+
 
 class ItemNeighbors(Base):
     """What having liked an item adds to the score of its neighbors, by a trained model."""
@@ -33,12 +41,16 @@ class ItemFactors(Base):
     __table_args__ = (
         PrimaryKeyConstraint("model_id", "item_id"),
         Index("item_factors_item_id_idx", "item_id"),
-        Index(
-            "item_factors_target_idx",
-            "target",
-            postgresql_using="hnsw",
-            postgresql_with={"ef_construction": 200},
-            postgresql_ops={"target": "halfvec_cosine_ops"},
+        *(
+            Index(
+                f"item_factors_band_{number}_idx",
+                "target",
+                postgresql_using="hnsw",
+                postgresql_with=with_,
+                postgresql_ops={"target": "halfvec_ip_ops"},
+                postgresql_where=text(lengths),
+            )
+            for number, (lengths, with_) in enumerate(_BANDS, start=1)
         ),
         {"postgresql_partition_by": "LIST (model_id)"},
     )
