@@ -25,9 +25,7 @@ declare
     all_conditions text := conditions || recsys_api._band_conditions(filter);
     inclusion      recsys_api.filter := filter;
     is_filtered    boolean;
-    -- a code tells what a vector is like, so who may not see an item may not see its code
-    has_codes      boolean := not row_security_active('recsys.items') and not exists (
-        select from recsys.filter_rules r where r.name = (filter).rule and r.relation = 'items');
+    has_codes      boolean := recsys_api._has_copies(filter);
     ef_search      integer := recsys_api._setting('search.ef_search');
     exact_limit    integer := recsys_api._setting('search.exact_limit');
     scan_limit     integer := recsys_api._setting('search.scan_limit');

@@ -56,6 +56,9 @@ declare
     scores          double precision[] := '{}';
     supporters      integer[];
     personal        integer;
+    -- all that pass the filter, where these are few
+    few             bigint[];
+    breadth         integer;
     further         bigint[];
     places          integer[];
     adjusted        double precision[];
@@ -85,8 +88,11 @@ begin
                     where f.model_id = %s and f.item_id = item.id offset 0) f on true', model.id);
                 nearest := format(
                     'select s.item_id, s.score from recsys_api._nearest_factors(
-                        $2, least(1000, greatest(50, 3 * $8)), $8, $1, %s) s',
+                        $2, least(1000, greatest(50, 3 * $8)), $8, $1, %s, $9, $10) s',
                     model.id);
+                if narrowed then
+                    select p.ids, p.breadth into few, breadth from recsys_api._few_passing(filter, pool) p;
+                end if;
             end if;
         else
             if method <> 'item_based' then
@@ -121,8 +127,9 @@ begin
                           where e.item_id <> all (($1).exclude_item_ids) %s
                           limit greatest(200, 10 * $8))',
                         case when has_factors then '(select b.least from bound b)' else '0' end,
-                        case when narrowed then format(item_of, 'e.item_id') end,
-                        case when narrowed then conditions end) end,
+                        case when few is not null then 'join unnest($9) few (id) on few.id = e.item_id'
+                            when narrowed then format(item_of, 'e.item_id') end,
+                        case when few is null and narrowed then conditions end) end,
                     'select n.item_id from near n'))
         end;
     end if;
@@ -148,7 +155,7 @@ begin
              where r.score > 0', extra, nearest, product, candidates, format(item_of, 'c.item_id'), factors,
             conditions)
         into ids, scores, supporters
-        using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool;
+        using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool, few, breadth;
         ids := ids[:pool];
         scores := scores[:pool];
         supporters := supporters[:pool];
