@@ -2,8 +2,8 @@
 
 The shop is that of recommend_data.py, its model of `recsys-pg train`. Measured are
 
-- calls with each filter over one connection, beside one bare HNSW query over the same targets; and the share
-  of the ten rows that an exact computation over all items finds too
+- calls with each filter over one connection, beside a bare HNSW query of embeddings; and the share of ten
+  rows that an exact computation over all items finds too
 - the parts of a call
 - calls a second with 1, 2, 4 and 8 connections, and how many of them waited for a lock
 - with --switch: training and switching to another model under load, every result compared with what either
@@ -44,7 +44,7 @@ LENGTH = 10
 TIE = 2e-3
 """Scores closer than this share of the best are a tie: targets are halves, and sums differ by their order."""
 CALL = "select item_id from recsys_api.recommend_for_user(%(user)s, 10, {filter})"
-BARE = "select f.item_id from recsys.item_factors_{model} f order by f.target <#> %(query)s::halfvec limit 10"
+BARE = "select i.id from recsys.items i order by i.embedding <=> %(taste)s::vector limit 10"
 PARTS = {
     "what the user did": "select * from recsys_api._history(%(user)s)",
     "what to leave out": "select recsys_api._hidden_items(%(user)s, true)",
@@ -82,12 +82,13 @@ FILTERS = (
 
 @dataclass(frozen=True)
 class User:
-    """Whom the benchmark asks for: the history, the query vector (384,), and what residuals add, by item."""
+    """Whom the benchmark asks for: history, query vector (384,), what residuals add by item, and taste."""
 
     id: int
     items: list[int]
     weights: list[float]
     query: Floats
+    taste: Floats
     residuals: Mapping[int, float]
     hidden: list[int]
     liked: int
@@ -126,9 +127,15 @@ class Measurement:
         if query is None:
             return None
         (hidden,) = self.connection.execute(PARTS["what to leave out"], values).fetchone() or ([],)
+        (taste,) = self.connection.execute(
+            "select recsys_api._taste(%(items)s, %(weights)s)", values
+        ).fetchone() or (None,)
+        if taste is None:
+            return None
         residuals = dict(self.connection.execute(PARTS["residuals"], values).fetchall())
         liked = int(random.choice(items))
-        return User(user, items, weights, query.to_numpy().astype(np.float32), residuals, hidden, liked)
+        query, taste = (vector.to_numpy().astype(np.float32) for vector in (query, taste))
+        return User(user, items, weights, query, taste, residuals, hidden, liked)
 
     @cached_property
     def targets(self) -> Floats:
@@ -185,7 +192,6 @@ class Measurement:
     def calls(self) -> dict[str, dict[str, float]]:
         """Milliseconds by filter, and recall@10; filters take turns, the first round warms the caches."""
         statements = {each.name: CALL.format(filter=each.sql) for each in FILTERS}
-        bare = BARE.format(model=self.model)
         times: dict[str, list[float]] = {name: [] for name in (*statements, "bare HNSW, ef 40", "ef 200")}
         recalls: dict[str, list[float]] = {name: [] for name in statements}
         for is_counted in (False, True):
@@ -207,7 +213,7 @@ class Measurement:
                 for name, breadth in (("bare HNSW, ef 40", 40), ("ef 200", 200)):
                     self.connection.execute(f"set hnsw.ef_search = {breadth}")
                     started = time.perf_counter()
-                    self.connection.execute(bare, {"query": user.query}).fetchall()
+                    self.connection.execute(BARE, {"taste": user.taste}).fetchall()
                     times[name].append(1000 * (time.perf_counter() - started))
                     self.connection.execute("reset hnsw.ef_search")
         return {

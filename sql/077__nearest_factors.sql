@@ -1,9 +1,11 @@
 -- Private. The k items that pass a filter and whose targets have the largest inner product with a query vector in the space
 -- of a model's item factors, largest first; fewer than k where that takes long, but never fewer than enough of those there are.
 --
---   walk  The nearest are looked up in the index of each band of lengths, and the walk goes on where many of them are
---         excluded, or do not pass: breadth of them at most.
---   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has not found enough.
+--   walk  The nearest are looked up in the index of each band of lengths of targets, and each walk goes on until enough of them
+--         pass, and are not excluded; after breadth of them it has failed. A short band is left out where twice enough are
+--         known whose products are larger than that of its longest target with a cosine of .7.
+--   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. Of more than
+--         2,000 the long ones first (recsys.models.long_items), the others if less than twice enough of these are liked.
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint,
     passing_ids bigint[] default null, breadth integer default null)
@@ -12,47 +14,98 @@ language plpgsql stable rows 50
 set search_path from current
 set jit = off
 set parallel_setup_cost = 10000
+-- a walk that may be long stays a walk
+set enable_sort = off
 as $$
+#variable_conflict use_variable
 declare
-    -- those of the indexes
-    bands constant  text[] := array['l2_norm(f.target) > 0.25', 'l2_norm(f.target) > 0.125 and l2_norm(f.target) <= 0.25',
-        'l2_norm(f.target) > 0.0625 and l2_norm(f.target) <= 0.125', 'l2_norm(f.target) <= 0.0625'];
+    -- those of the indexes, the first three in one look, each with the longest that it holds
+    bands constant  text[] := array['f.length > 0.5', 'f.length > 0.25 and f.length <= 0.5',
+        'f.length > 0.125 and f.length <= 0.25', 'f.length > 0.0625 and f.length <= 0.125',
+        'f.length > 0.03125 and f.length <= 0.0625', 'f.length > 0.015625 and f.length <= 0.03125', 'f.length <= 0.015625'];
+    limits constant double precision[] := array[null, null, null, 0.125, 0.0625, 0.03125, 0.015625];
     inclusion       recsys_api.filter := filter;
+    excluded        bigint[] := coalesce((filter).exclude_item_ids, '{}');
     is_filtered     boolean;
+    looks           text[];
+    passes          text := 'true';
+    item            text := '';
+    near            record;
+    score           double precision;
+    most            integer;
+    looked_at       integer;
+    found           integer;
+    scan constant   text := 'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
+        from (select f.item_id as id, (f.target <#> $1::halfvec) + 0 as distance
+              from recsys.item_factors f where f.model_id = %s and f.item_id = any ($2)
+              order by distance, f.item_id limit $3) n';
+    query_length    double precision := vector_norm(query);
+    -- the twice-enough-th product
+    needed          double precision := '-infinity';
+    has_failed      boolean := false;
     ef_search       text := coalesce(current_setting('hnsw.ef_search', true), '40');
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
-    ids             bigint[];
-    scores          double precision[];
+    ids             bigint[] := '{}';
+    scores          double precision[] := '{}';
+    long_items      bytea;
 begin
     if passing_ids is null then
         inclusion.exclude_item_ids := null;
         is_filtered := not inclusion is null;
-        perform set_config('hnsw.ef_search', greatest(80, k)::text, true);
+        if is_filtered then
+            passes := 'item.passes';
+            item := format('left join lateral (
+                select true as passes from recsys.items item where item.id = f.id %s offset 0) item on true',
+                replace(recsys_api._filter_conditions(filter), '$1', '$4'));
+        end if;
+        looks := array(select format(
+            '(select f.item_id as id, f.target <#> $1::halfvec as distance from recsys.item_factors f
+              where f.model_id = %s and %s and f.item_id <> all ($2) order by f.target <#> $1::halfvec limit $3)', model_id, b.band)
+            from unnest(bands) b (band));
+        looks[3] := array_to_string(looks[:3], ' union all ') || ' order by distance limit $3';
         perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
-        execute format(
-            'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
-             from (select f.id, f.distance from (select f.id, f.distance from (%s) f order by f.distance limit $4) f %s
-                   limit $5) n',
-            (select string_agg(format(
-                '(select f.item_id as id, f.target <#> $2::halfvec as distance from recsys.item_factors f
-                  where f.model_id = %s and %s and f.item_id <> all ($3)
-                  order by f.target <#> $2::halfvec limit $4)', model_id, b.band), ' union all ') from unnest(bands) b (band)),
-            case when is_filtered then format('cross join lateral (
-                select from recsys.items item where item.id = f.id %s offset 0) item', recsys_api._filter_conditions(filter)) end)
-        into ids, scores
-        using filter, query, coalesce((filter).exclude_item_ids, '{}'), case when is_filtered then breadth else k end,
-            case when is_filtered then 2 * enough else k end;
+        perform set_config('hnsw.ef_search', greatest(120, k)::text, true);
+        for i in 3 .. cardinality(bands) loop
+            if i > 3 then
+                needed := coalesce((select s.score from unnest(scores) s (score)
+                    order by s.score desc offset 2 * enough - 1 limit 1), '-infinity');
+                exit when needed >= 0.7 * query_length * limits[i];
+                perform set_config('hnsw.ef_search', greatest(60, 2 * enough)::text, true);
+            end if;
+            most := case when not is_filtered then k when i > 3 then breadth / 4 else breadth end;
+            looked_at := 0;
+            found := 0;
+            for near in execute format('select f.*, %s as passes from (%s) f %s', passes, looks[i], item)
+                using query, excluded, most, filter
+            loop
+                score := -near.distance;
+                exit when score < needed or found >= case when is_filtered then 2 * enough else k end;
+                looked_at := looked_at + 1;
+                continue when near.passes is null;
+                found := found + 1;
+                ids := ids || near.id;
+                scores := scores || score;
+            end loop;
+            has_failed := has_failed or looked_at >= most;
+        end loop;
         perform set_config('hnsw.iterative_scan', iterative_scan, true);
         perform set_config('hnsw.ef_search', ef_search, true);
+        if not is_filtered or cardinality(ids) >= enough and not has_failed then
+            return query select n.id, n.score from unnest(ids, scores) n (id, score) order by n.score desc, n.id limit k;
+            return;
+        end if;
+        passing_ids := recsys_api._passing_ids(filter);
+        ids := '{}';
+        scores := '{}';
     end if;
-    if passing_ids is not null or is_filtered and coalesce(cardinality(ids), 0) < enough then
-        execute format(
-            'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
-             from (select f.item_id as id, (f.target <#> $1::halfvec) + 0 as distance
-                   from recsys.item_factors f where f.model_id = %s and f.item_id = any ($2)
-                   order by distance, f.item_id limit $3) n', model_id)
-        into ids, scores using query, coalesce(passing_ids, recsys_api._passing_ids(filter)), k;
+    if cardinality(passing_ids) > 2000 then
+        select m.long_items into long_items from recsys.models m where m.id = model_id;
+        execute format(scan, model_id) into ids, scores
+        using query, array(select p.id from unnest(passing_ids) p (id)
+            where get_bit(long_items, recsys_api._long_bit(p.id, length(long_items))) = 1), k;
     end if;
-    return query select n.id, n.score from unnest(ids, scores) with ordinality n (id, score, position)
-        order by n.position;
+    if coalesce(scores[2 * enough], 0) <= 0 then
+        execute format(scan, model_id) into ids, scores using query, passing_ids, k;
+    end if;
+    return query select n.id, n.score from unnest(ids, scores) n (id, score);
 end $$;

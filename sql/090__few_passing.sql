@@ -15,10 +15,10 @@ begin
         select e.passing, e.share into passing, share from recsys_api._estimate_passing(
             filter, recsys_api._filter_conditions(filter) || recsys_api._band_conditions(filter)) e;
     end if;
-    -- a thousand are gone through in the time in which a fifth as many targets are compared as codes; to begin takes as
-    -- long as two hundred
-    breadth := least(20000, 1000 * passing / (recsys_api._setting('search.scan_limit') / 5));
-    if breadth <= 200 + enough / greatest(share, 0.001) then
+    -- one is gone through in the time in which four targets are compared, or codes a fiftieth of those of a walk; to begin
+    -- takes as long as five hundred, and twice enough are looked for
+    breadth := least(20000, 12500 * passing / greatest(1, recsys_api._setting('search.scan_limit')));
+    if breadth <= 500 + 2 * enough / greatest(share, 0.001) then
         ids := recsys_api._passing_ids(filter);
     end if;
 end $$;

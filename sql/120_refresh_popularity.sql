@@ -33,6 +33,10 @@ begin
         from (select s.item_id, s.start, s.total, max(s.start) over (partition by s.item_id) as latest from spans s) s
         group by s.item_id, s.latest
     ),
+    -- read once, before rows are added: a plan from when there were none might look through all of them for each
+    counted as materialized (
+        select p.item_id from recsys.item_popularity p
+    ),
     gone as (
         delete from recsys.item_popularity p where not exists (select from fresh f where f.item_id = p.item_id)
         returning 1
@@ -49,7 +53,7 @@ begin
         select f.item_id, f.log2_weight
         from fresh f
         join recsys.items i on i.id = f.item_id
-        where not exists (select from recsys.item_popularity p where p.item_id = f.item_id)
+        where not exists (select from counted c where c.item_id = f.item_id)
         for key share of i
         on conflict (item_id) do nothing
         returning 1

@@ -50,6 +50,7 @@ begin
         on conflict on constraint item_factors_pkey do update set target = excluded.target, history = excluded.history
         where not f.is_learned;
         get diagnostics written = row_count;
+        perform recsys_api._mark_long_items(model, batch);
         changed := changed + written;
     end loop;
     return changed;

@@ -25,22 +25,43 @@ def vector_schema() -> str:
 
 
 # In one graph of inner products the longest targets hide the others. Where lengths differ little it finds what there is:
-# so each band, half as long as the one before, has its own. The last one holds most of the targets and few of the best.
+# so each band, half as long as the one before, has its own; and short ones need not be looked into where enough larger
+# products are known than they are likely to hold.
 BANDS = """
 drop index recsys.item_factors_target_idx;
+alter table recsys.item_factors add column length real not null generated always as ({vector}.l2_norm(target)) stored;
+comment on column recsys.item_factors.length is 'Of the target.';
+alter table recsys.models
+    add column long_items bytea,
+    add column long_from real,
+    add constraint models_long_items_check check (
+        (long_items is null) = (long_from is null) and (long_items is null or decays is not null and length(long_items) > 0));
+alter table recsys.models alter column long_items set storage external;
+comment on column recsys.models.long_items is
+    'A bit for each item, number id modulo their number, set for the longest targets: recsys_api._nearest_factors compares these first.';
+comment on column recsys.models.long_from is 'The length of the shortest target whose bit is set.';
 create index item_factors_band_1_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
-    with (ef_construction = 200) where {vector}.l2_norm(target) > 0.25;
+    with (ef_construction = 200) where length > 0.5;
 create index item_factors_band_2_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
-    with (ef_construction = 200) where {vector}.l2_norm(target) > 0.125 and {vector}.l2_norm(target) <= 0.25;
+    with (ef_construction = 200) where length > 0.25 and length <= 0.5;
 create index item_factors_band_3_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
-    with (ef_construction = 200) where {vector}.l2_norm(target) > 0.0625 and {vector}.l2_norm(target) <= 0.125;
+    with (ef_construction = 200) where length > 0.125 and length <= 0.25;
 create index item_factors_band_4_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
-    where {vector}.l2_norm(target) <= 0.0625;
+    with (ef_construction = 200) where length > 0.0625 and length <= 0.125;
+create index item_factors_band_5_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
+    where length > 0.03125 and length <= 0.0625;
+create index item_factors_band_6_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
+    where length > 0.015625 and length <= 0.03125;
+create index item_factors_band_7_idx on recsys.item_factors using hnsw (target {vector}.halfvec_ip_ops)
+    where length <= 0.015625;
 """
 
 ONE = """
-drop index recsys.item_factors_band_1_idx, recsys.item_factors_band_2_idx,
-    recsys.item_factors_band_3_idx, recsys.item_factors_band_4_idx;
+drop index recsys.item_factors_band_1_idx, recsys.item_factors_band_2_idx, recsys.item_factors_band_3_idx,
+    recsys.item_factors_band_4_idx, recsys.item_factors_band_5_idx, recsys.item_factors_band_6_idx,
+    recsys.item_factors_band_7_idx;
+alter table recsys.item_factors drop column length;
+alter table recsys.models drop column long_items, drop column long_from;
 create index item_factors_target_idx on recsys.item_factors
     using hnsw (target {vector}.halfvec_ip_ops) with (ef_construction = 200);
 """

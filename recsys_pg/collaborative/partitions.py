@@ -43,7 +43,7 @@ def create_partitions(connection: Connection, model_id: int) -> None:
         connection.execute(
             sql.SQL(
                 "create table {part} (like {parent} including defaults including constraints"
-                " including storage,"
+                " including storage including generated,"
                 " constraint {check} check (model_id = {model_id})) with (toast_tuple_target = {length})"
             ).format(
                 part=partition(parent, model_id),

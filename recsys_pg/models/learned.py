@@ -3,7 +3,7 @@
 from typing import Any
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import REAL, BigInteger, ForeignKey, Index, PrimaryKeyConstraint, SmallInteger, text
+from sqlalchemy import REAL, BigInteger, Computed, ForeignKey, Index, PrimaryKeyConstraint, SmallInteger, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -11,10 +11,13 @@ from recsys_pg.config import DIMENSIONS
 from recsys_pg.models.base import Base, Embedding, EmbeddingType
 
 _BANDS: tuple[tuple[str, dict[str, int]], ...] = (
-    ("l2_norm(target) > 0.25", {"ef_construction": 200}),
-    ("l2_norm(target) > 0.125 and l2_norm(target) <= 0.25", {"ef_construction": 200}),
-    ("l2_norm(target) > 0.0625 and l2_norm(target) <= 0.125", {"ef_construction": 200}),
-    ("l2_norm(target) <= 0.0625", {}),
+    ("length > 0.5", {"ef_construction": 200}),
+    ("length > 0.25 and length <= 0.5", {"ef_construction": 200}),
+    ("length > 0.125 and length <= 0.25", {"ef_construction": 200}),
+    ("length > 0.0625 and length <= 0.125", {"ef_construction": 200}),
+    ("length > 0.03125 and length <= 0.0625", {}),
+    ("length > 0.015625 and length <= 0.03125", {}),
+    ("length <= 0.015625", {}),
 )
 """Of the lengths of targets, each with an index of its own; and its parameters."""
 
@@ -60,6 +63,7 @@ class ItemFactors(Base):
     target: Mapped[Any] = mapped_column(HALFVEC(DIMENSIONS))
     history: Mapped[list[Any]] = mapped_column(ARRAY(HALFVEC(DIMENSIONS)))
     is_learned: Mapped[bool] = mapped_column(server_default=text("true"))
+    length: Mapped[float] = mapped_column(REAL, Computed("l2_norm(target)", persisted=True))
 
 
 class ItemResiduals(Base):

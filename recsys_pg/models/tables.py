@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    REAL,
     Computed,
     Double,
     ForeignKey,
@@ -51,6 +52,8 @@ class Model(Base):
     activated_at: Mapped[datetime | None]
     mean_query: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     fade: Mapped[float | None] = mapped_column(Double)
+    long_items: Mapped[bytes | None]
+    long_from: Mapped[float | None] = mapped_column(REAL)
 
 
 class Item(Base):

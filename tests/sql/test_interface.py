@@ -66,6 +66,7 @@ CALLS = {
 WRITERS = {
     "_activate_model",
     "_add_step",
+    "_mark_long_items",
     "_recall_searches",
     "_refresh_center",
     "_refresh_tastes_between",

@@ -119,3 +119,24 @@ def test_a_very_long_time_does_not_overflow(forgotten):
     assert refresh(forgotten) > 0
     assert [row.item_id for row in popular(forgotten, "n => 2")] == [2, 1]
     assert [row.item_id for row in popular(forgotten, "n => 2, since => '-infinity'")] == [2, 1]
+
+
+def test_the_first_count_does_not_look_through_what_it_has_added_for_each_item(empty_url):
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        # statistics of when there was none
+        connection.execute("vacuum analyze recsys.item_popularity")
+        connection.execute(
+            """
+            insert into recsys.users (id) values (1);
+            insert into recsys.items (id, title) select i, 'item ' || i from generate_series(1, 3000) i;
+            insert into recsys.interactions (user_id, item_id, kind)
+            select 1, i.id, 'view' from recsys.items i;
+            """
+        )
+        with connection.transaction():
+            assert refresh(connection) == 3_000
+            read = connection.execute(
+                "select seq_tup_read from pg_stat_xact_user_tables"
+                " where relid = 'recsys.item_popularity'::regclass"
+            ).fetchone()[0]
+    assert read <= 10 * 3_000

@@ -1,0 +1,258 @@
+"""The search of targets by inner product: walks in bands of lengths, and a scan of what passes a filter."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import psycopg
+import pytest
+
+from recsys_pg.collaborative.long_items import mark_long_items
+from recsys_pg.collaborative.partitions import attach_partitions, create_partitions, index_partitions
+
+ITEMS = 4_000
+NICHE = slice(3_000, 3_060)
+"""Items whose targets are short and lead mostly where no others do."""
+
+
+def some_targets():
+    """(ITEMS, 384) in 48 dimensions, whose lengths follow a power law: there are some in each band."""
+    random = np.random.default_rng(4)
+    targets = np.zeros((ITEMS, 384), np.float32)
+    targets[:, :48] = random.standard_normal((ITEMS, 48))
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    targets *= np.maximum(0.02, random.permutation(np.arange(1, ITEMS + 1) ** -0.5))[:, None]
+    targets[NICHE] *= 0.025 / np.linalg.norm(targets[NICHE], axis=1, keepdims=True)
+    targets[NICHE, 100:103] = 0.02 * random.random((60, 3))
+    return targets.astype(np.float16)
+
+
+@pytest.fixture(scope="module")
+def factors(server) -> Iterator[tuple[str, int]]:
+    """A database with a model of these targets, and the model's id."""
+    url = server.create_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        (model,) = connection.execute(
+            "insert into recsys.models (purpose, name, revision, decays)"
+            " values ('collaborative', 'by hand', '1', '{1}') returning id"
+        ).fetchone()
+        connection.execute(
+            "insert into recsys.items (id, title, category, in_stock, price)"
+            " select i, 'item ' || i, 'c' || mod(i, 40), mod(i, 5) <> 0, i from generate_series(1, %s) i",
+            (ITEMS,),
+        )
+        create_partitions(connection, model)
+        copy_in = f"copy recsys.item_factors_{model} (model_id, item_id, target, history) from stdin"
+        with connection.cursor().copy(copy_in) as copy:
+            for item, target in enumerate(some_targets(), start=1):
+                vector = f"[{','.join(map(str, target.tolist()))}]"
+                copy.write_row((model, item, vector, f'{{"{vector}"}}'))
+        index_partitions(connection, model)
+        attach_partitions(connection, model)
+        mark_long_items(connection, model)
+        connection.execute("vacuum analyze recsys.items, recsys.item_factors")
+    yield url, model
+    server.drop_database(url)
+
+
+@pytest.fixture
+def connection(factors) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(factors[0]) as connection:
+        yield connection
+        connection.rollback()
+
+
+def queries(count=20):
+    random = np.random.default_rng(8)
+    vectors = np.zeros((count, 384), np.float32)
+    vectors[:, :48] = random.standard_normal((count, 48))
+    return vectors
+
+
+def nearest(connection, model, query, filter="null", *, k=50, enough=10, passing=None, breadth=2_000):
+    return connection.execute(
+        "select item_id, score from recsys_api._nearest_factors("
+        f"%s::real[]::vector, %s, %s, {filter}, %s, %s::bigint[], %s)",
+        (query.tolist(), k, enough, model, passing, breadth),
+    ).fetchall()
+
+
+def exact(query, passes, k):
+    """The items that pass and have the largest products, the largest first."""
+    scores = some_targets().astype(np.float32) @ query.astype(np.float16).astype(np.float32)
+    scores = np.where(passes, scores, -np.inf)
+    return (np.argsort(-scores, kind="stable")[:k] + 1).tolist(), scores
+
+
+def passing(which):
+    items = np.arange(1, ITEMS + 1)
+    return {
+        "null": np.ones(ITEMS, bool),
+        "recsys_api.item_filter(in_stock => true)": items % 5 != 0,
+        "recsys_api.item_filter(categories => array['c3', 'c7', 'c11'])": np.isin(items % 40, [3, 7, 11]),
+        "recsys_api.item_filter(max_price => 500)": items <= 500,
+        "recsys_api._exclude(null, array(select generate_series(1, 3900, 2)::bigint))": (items % 2 == 0)
+        | (items > 3900),
+    }[which]
+
+
+FILTERS = [
+    "null",
+    "recsys_api.item_filter(in_stock => true)",
+    "recsys_api.item_filter(categories => array['c3', 'c7', 'c11'])",
+    "recsys_api.item_filter(max_price => 500)",
+    "recsys_api._exclude(null, array(select generate_series(1, 3900, 2)::bigint))",
+]
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+def test_a_walk_finds_the_largest_products_of_those_that_pass(connection, factors, filter):
+    passes = passing(filter)
+    found = 0
+    for query in queries():
+        rows = nearest(connection, factors[1], query, filter)
+        ids = [row[0] for row in rows]
+        best, scores = exact(query, passes, 10)
+        assert len(ids) == len(set(ids)) >= 10
+        assert passes[np.array(ids) - 1].all()
+        assert [row[1] for row in rows] == pytest.approx(scores[np.array(ids) - 1].tolist(), abs=1e-3)
+        found += len(set(ids[:10]) & set(best))
+    assert found >= 0.97 * 10 * len(queries())
+
+
+def test_short_bands_are_left_out_where_they_cannot_hold_as_large_products(connection, factors):
+    names = (
+        "select c.relname, pg_stat_get_xact_numscans(c.oid)"
+        " from pg_index i join pg_class c on c.oid = i.indexrelid"
+        f" where i.indrelid = 'recsys.item_factors_{factors[1]}'::regclass and i.indpred is not null"
+    )
+    targets = some_targets().astype(np.float32)
+    longest_two = targets[np.argsort(-np.linalg.norm(targets, axis=1))[:2]].sum(axis=0)
+    niche = np.zeros(384, np.float32)
+    niche[100:103] = 1
+    walked = []
+    for query in (longest_two, niche):
+        before = dict(connection.execute(names).fetchall())
+        nearest(connection, factors[1], query, enough=1)
+        after = dict(connection.execute(names).fetchall())
+        assert len(before) == 7
+        assert all(after[name] <= before[name] + 1 for name in before)
+        walked.append(sum(after.values()) - sum(before.values()))
+    # the longest of the niche are in the fifth
+    assert walked == [3, 5]
+
+
+def test_what_is_short_is_found_by_those_who_like_nothing_else(connection, factors):
+    found = 0
+    for query in queries(10):
+        query[100:103] = 40
+        ids = [row[0] for row in nearest(connection, factors[1], query)[:10]]
+        best, _ = exact(query, np.ones(ITEMS, bool), 10)
+        assert {item - 1 for item in best} & set(range(3_000, 3_060))
+        found += len(set(ids) & set(best))
+    assert found >= 90
+
+
+@pytest.mark.parametrize("filter", FILTERS[1:4])
+def test_a_scan_finds_exactly_the_largest_products(connection, factors, filter):
+    passes = passing(filter)
+    ids = (np.flatnonzero(passes) + 1).tolist()
+    assert sorted(connection.execute(f"select recsys_api._passing_ids({filter})").fetchone()[0]) == ids
+    for query in queries(5):
+        connection.execute("update recsys.models set long_items = null, long_from = null")
+        rows = nearest(connection, factors[1], query, filter, k=30, enough=10, passing=ids)
+        best, scores = exact(query, passes, 20)
+        assert [row[1] for row in rows[:20]] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
+        assert len(rows) == 30
+        assert passes[np.array([row[0] for row in rows]) - 1].all()
+
+
+def test_a_walk_that_finds_too_few_is_followed_by_a_scan(connection, factors):
+    query = queries(1)[0]
+    _, scores = exact(query, np.ones(ITEMS, bool), 1)
+    last = (np.argsort(scores)[:300] + 1).tolist()
+    filter = f"recsys_api.item_filter(item_ids => array{last})"
+    rows = nearest(connection, factors[1], query, filter, k=20, breadth=100)
+    best, _ = exact(query, np.isin(np.arange(1, ITEMS + 1), last), 20)
+    assert [row[1] for row in rows] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
+
+
+def test_settings_of_the_session_are_as_before(connection, factors):
+    connection.execute("set hnsw.ef_search = 123; set hnsw.iterative_scan = strict_order")
+    for filter in FILTERS[:2]:
+        nearest(connection, factors[1], queries(1)[0], filter)
+        shown = connection.execute(
+            "select current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')"
+        )
+        assert shown.fetchone() == ("123", "strict_order")
+
+
+def test_few_that_pass_are_all_told_and_many_are_walked(large_catalogue):
+    with psycopg.connect(large_catalogue.url) as connection:
+
+        def plan(filter):
+            return connection.execute(
+                f"select ids, breadth from recsys_api._few_passing({filter}, 10)"
+            ).fetchone()
+
+        few = "recsys_api.item_filter(categories => array['Category 3'])"
+        ids, _ = plan(few)
+        assert sorted(ids) == [item for item in range(1, 20_001) if item % 50 == 3]
+        many = "recsys_api.item_filter(in_stock => true)"
+        connection.execute("update recsys.settings set value = '10000' where key = 'search.scan_limit'")
+        ids, breadth = plan(many)
+        assert ids is None
+        # 4,000 embedded ones pass
+        assert breadth == pytest.approx(4_000 * 12_500 / 10_000, rel=0.2)
+        connection.execute("update recsys.settings set value = '0' where key = 'search.scan_limit'")
+        assert plan(few) == (None, 20_000)
+        connection.rollback()
+
+
+def bits_of_long(connection, model):
+    return connection.execute(
+        "select item_id, get_bit(m.long_items, recsys_api._long_bit(f.item_id, length(m.long_items))) = 1,"
+        " f.length, m.long_from"
+        " from recsys.models m join recsys.item_factors f on f.model_id = m.id where m.id = %s order by 1",
+        (model,),
+    ).fetchall()
+
+
+def test_the_longest_eighth_has_bits_and_what_is_new_and_long_gets_one(connection, factors):
+    model = factors[1]
+    rows = bits_of_long(connection, model)
+    assert sum(is_long for _, is_long, _, _ in rows) == ITEMS // 8
+    assert all(is_long == (length >= long_from) for _, is_long, length, long_from in rows)
+    connection.execute(
+        "update recsys.item_factors f set target = (select l.target from recsys.item_factors l"
+        " where l.model_id = f.model_id order by l.length desc limit 1)"
+        " where f.model_id = %s and f.item_id = %s",
+        (model, NICHE.start),
+    )
+    connection.execute(
+        "select recsys_api._mark_long_items(%s, %s)", (model, [NICHE.start, NICHE.start + 1, 5, 6, 7])
+    )
+    after = bits_of_long(connection, model)
+    assert [new[0] for old, new in zip(rows, after, strict=True) if old[1] != new[1]] == [NICHE.start]
+
+
+def test_of_many_that_pass_the_long_ones_are_enough_where_they_are_liked(connection, factors):
+    model = factors[1]
+    items = np.arange(1, ITEMS + 1)
+    passes = items % 5 != 0
+    lengths = np.linalg.norm(some_targets().astype(np.float32), axis=1)
+    is_long = lengths >= np.sort(lengths)[-(ITEMS // 8)]
+    ids = items[passes].tolist()
+    found = 0
+    for query in queries(10):
+        rows = nearest(connection, model, query, passing=ids)
+        assert is_long[np.array([row[0] for row in rows[:20]]) - 1].all()
+        best, _ = exact(query, passes & is_long, 10)
+        assert [row[0] for row in rows[:10]] == best
+        found += len(set(best) & set(exact(query, passes, 10)[0]))
+    assert found >= 90
+    # whoever likes no long one is shown the others
+    niche = np.zeros(384, np.float32)
+    niche[100:103] = 1
+    rows = nearest(connection, model, niche, passing=ids)
+    best, scores = exact(niche, passes, 20)
+    assert [row[1] for row in rows[:20]] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
