@@ -5,10 +5,10 @@
 --         pass, and are not excluded; after breadth of them it has failed. A short band is left out where twice enough are
 --         known whose products are larger than that of its longest target with a cosine of .7.
 --   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. Of more than
---         2,000 the long ones first (recsys.models.long_items), the others if less than twice enough of these are liked.
+--         2,000 the long ones first (recsys.models.long_items), and the others only where they can have as large products.
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint,
-    passing_ids bigint[] default null, breadth integer default null)
+    passing_ids bigint[] default null, breadth integer default 20000)
 returns table (item_id bigint, score double precision)
 language plpgsql stable rows 50
 set search_path from current
@@ -48,6 +48,7 @@ declare
     ids             bigint[] := '{}';
     scores          double precision[] := '{}';
     long_items      bytea;
+    long_from       real;
 begin
     if passing_ids is null then
         inclusion.exclude_item_ids := null;
@@ -56,27 +57,27 @@ begin
             passes := 'item.passes';
             item := format('left join lateral (
                 select true as passes from recsys.items item where item.id = f.id %s offset 0) item on true',
-                replace(recsys_api._filter_conditions(filter), '$1', '$4'));
+                recsys_api._filter_conditions(filter));
         end if;
         looks := array(select format(
-            '(select f.item_id as id, f.target <#> $1::halfvec as distance from recsys.item_factors f
-              where f.model_id = %s and %s and f.item_id <> all ($2) order by f.target <#> $1::halfvec limit $3)', model_id, b.band)
+            '(select f.item_id as id, f.target <#> $2::halfvec as distance from recsys.item_factors f
+              where f.model_id = %s and %s and f.item_id <> all ($3) order by f.target <#> $2::halfvec limit $4)', model_id, b.band)
             from unnest(bands) b (band));
-        looks[3] := array_to_string(looks[:3], ' union all ') || ' order by distance limit $3';
+        looks[3] := array_to_string(looks[:3], ' union all ') || ' order by distance limit $4';
         perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
-        perform set_config('hnsw.ef_search', greatest(120, k)::text, true);
+        perform set_config('hnsw.ef_search', least(1000, greatest(120, k))::text, true);
         for i in 3 .. cardinality(bands) loop
             if i > 3 then
                 needed := coalesce((select s.score from unnest(scores) s (score)
                     order by s.score desc offset 2 * enough - 1 limit 1), '-infinity');
                 exit when needed >= 0.7 * query_length * limits[i];
-                perform set_config('hnsw.ef_search', greatest(60, 2 * enough)::text, true);
+                perform set_config('hnsw.ef_search', least(1000, greatest(60, 2 * enough))::text, true);
             end if;
             most := case when not is_filtered then k when i > 3 then breadth / 4 else breadth end;
             looked_at := 0;
             found := 0;
             for near in execute format('select f.*, %s as passes from (%s) f %s', passes, looks[i], item)
-                using query, excluded, most, filter
+                using filter, query, excluded, most
             loop
                 score := -near.distance;
                 exit when score < needed or found >= case when is_filtered then 2 * enough else k end;
@@ -86,7 +87,8 @@ begin
                 ids := ids || near.id;
                 scores := scores || score;
             end loop;
-            has_failed := has_failed or looked_at >= most;
+            has_failed := is_filtered and looked_at >= most;
+            exit when has_failed;
         end loop;
         perform set_config('hnsw.iterative_scan', iterative_scan, true);
         perform set_config('hnsw.ef_search', ef_search, true);
@@ -99,13 +101,16 @@ begin
         scores := '{}';
     end if;
     if cardinality(passing_ids) > 2000 then
-        select m.long_items into long_items from recsys.models m where m.id = model_id;
+        -- once in full, not for each bit
+        select m.long_items || '', m.long_from into long_items, long_from from recsys.models m where m.id = model_id;
         execute format(scan, model_id) into ids, scores
         using query, array(select p.id from unnest(passing_ids) p (id)
             where get_bit(long_items, recsys_api._long_bit(p.id, length(long_items))) = 1), k;
     end if;
-    if coalesce(scores[2 * enough], 0) <= 0 then
-        execute format(scan, model_id) into ids, scores using query, passing_ids, k;
+    if scores[2 * enough] >= 0.7 * query_length * long_from then
+        return query select n.id, n.score from unnest(ids, scores) n (id, score);
+        return;
     end if;
+    execute format(scan, model_id) into ids, scores using query, passing_ids, k;
     return query select n.id, n.score from unnest(ids, scores) n (id, score);
 end $$;

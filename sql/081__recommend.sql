@@ -123,8 +123,10 @@ begin
                     case when adds then format(
                         -- the filter before the cut, so that it cuts what passes
                         '(select e.item_id
-                          from (select e.item_id from extra e where e.score > %s order by e.score desc, e.item_id) e %s
+                          from (select e.item_id, e.score from extra e where e.score > %s
+                                order by e.score desc, e.item_id) e %s
                           where e.item_id <> all (($1).exclude_item_ids) %s
+                          order by e.score desc, e.item_id
                           limit greatest(200, 10 * $8))',
                         case when has_factors then '(select b.least from bound b)' else '0' end,
                         case when few is not null then 'join unnest($9) few (id) on few.id = e.item_id'

@@ -8,17 +8,21 @@ language plpgsql stable
 set search_path from current
 as $$
 declare
-    passing double precision := 'infinity';
-    share   double precision := 0;
+    passing     double precision;
+    share       double precision;
+    affordable  double precision;
 begin
-    if recsys_api._has_copies(filter) then
-        select e.passing, e.share into passing, share from recsys_api._estimate_passing(
-            filter, recsys_api._filter_conditions(filter) || recsys_api._band_conditions(filter)) e;
+    breadth := 20000;
+    if not recsys_api._has_copies(filter) then
+        return;
     end if;
-    -- one is gone through in the time in which four targets are compared, or codes a fiftieth of those of a walk; to begin
-    -- takes as long as five hundred, and twice enough are looked for
-    breadth := least(20000, 12500 * passing / greatest(1, recsys_api._setting('search.scan_limit')));
-    if breadth <= 500 + 2 * enough / greatest(share, 0.001) then
+    select e.passing, e.share into passing, share from recsys_api._estimate_passing(
+        filter, recsys_api._filter_conditions(filter) || recsys_api._band_conditions(filter)) e;
+    -- to look at one takes as long as to compare two to four targets, or as many codes as search.scan_limit says of a walk;
+    -- to begin takes as long as five hundred, and twice enough are looked for
+    affordable := 12500 * passing / greatest(1, recsys_api._setting('search.scan_limit'));
+    if affordable <= 500 + 2 * enough / greatest(share, 0.001) then
         ids := recsys_api._passing_ids(filter);
     end if;
+    breadth := least(breadth, affordable);
 end $$;

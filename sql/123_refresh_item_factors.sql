@@ -19,6 +19,7 @@ declare
     batch   bigint[];
     changed bigint := 0;
     written bigint;
+    refreshed bigint[] := '{}';
 begin
     if model is null or not exists (select from recsys.content_maps c where c.model_id = model)
         -- what the map was learned from
@@ -50,8 +51,10 @@ begin
         on conflict on constraint item_factors_pkey do update set target = excluded.target, history = excluded.history
         where not f.is_learned;
         get diagnostics written = row_count;
-        perform recsys_api._mark_long_items(model, batch);
+        refreshed := refreshed || batch;
         changed := changed + written;
     end loop;
+    -- in the end, so that others wait for the model's row no longer than it takes
+    perform recsys_api._mark_long_items(model, refreshed);
     return changed;
 end $$;

@@ -67,9 +67,22 @@ create index item_factors_target_idx on recsys.item_factors
 """
 
 
+# What the indexes of models that are there need, up to 2 GB; without workers, for which /dev/shm might be too small.
+MEMORY = """
+select set_config('maintenance_work_mem', greatest(
+        pg_size_bytes(current_setting('maintenance_work_mem')) / 1024,
+        least(2097152, 16384 + (select coalesce(max(c.reltuples), 0)::bigint * 1625 / 1024
+            from pg_inherits h join pg_class c on c.oid = h.inhrelid
+            where h.inhparent = 'recsys.item_factors'::regclass)))::text, true),
+    set_config('max_parallel_maintenance_workers', '0', true);
+"""
+
+
 def upgrade() -> None:
+    op.execute(MEMORY)
     op.execute(BANDS.format(vector=vector_schema()))
 
 
 def downgrade() -> None:
+    op.execute(MEMORY)
     op.execute(ONE.format(vector=vector_schema()))

@@ -138,7 +138,8 @@ def test_short_bands_are_left_out_where_they_cannot_hold_as_large_products(conne
         assert all(after[name] <= before[name] + 1 for name in before)
         walked.append(sum(after.values()) - sum(before.values()))
     # the longest of the niche are in the fifth
-    assert walked == [3, 5]
+    assert walked[0] == 3
+    assert walked[1] >= 5
 
 
 def test_what_is_short_is_found_by_those_who_like_nothing_else(connection, factors):
@@ -178,8 +179,8 @@ def test_a_walk_that_finds_too_few_is_followed_by_a_scan(connection, factors):
 
 def test_settings_of_the_session_are_as_before(connection, factors):
     connection.execute("set hnsw.ef_search = 123; set hnsw.iterative_scan = strict_order")
-    for filter in FILTERS[:2]:
-        nearest(connection, factors[1], queries(1)[0], filter)
+    for filter, breadth in [*((filter, 2_000) for filter in FILTERS[:2]), (FILTERS[3], 5)]:
+        nearest(connection, factors[1], queries(1)[0], filter, breadth=breadth)
         shown = connection.execute(
             "select current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')"
         )
@@ -205,6 +206,10 @@ def test_few_that_pass_are_all_told_and_many_are_walked(large_catalogue):
         assert breadth == pytest.approx(4_000 * 12_500 / 10_000, rel=0.2)
         connection.execute("update recsys.settings set value = '0' where key = 'search.scan_limit'")
         assert plan(few) == (None, 20_000)
+        connection.rollback()
+        # where the copies may not be read, nothing is known of how many pass
+        connection.execute("select recsys_api.define_rule('of_three', $$item.title = 'Item 3'$$)")
+        assert plan("recsys_api.item_filter(rule => 'of_three')") == (None, 20_000)
         connection.rollback()
 
 
@@ -242,17 +247,40 @@ def test_of_many_that_pass_the_long_ones_are_enough_where_they_are_liked(connect
     lengths = np.linalg.norm(some_targets().astype(np.float32), axis=1)
     is_long = lengths >= np.sort(lengths)[-(ITEMS // 8)]
     ids = items[passes].tolist()
-    found = 0
-    for query in queries(10):
+    targets = some_targets().astype(np.float32)
+    query = targets[np.argsort(-lengths)[:8]].sum(axis=0)
+    rows = nearest(connection, model, query, passing=ids, enough=2)
+    assert is_long[np.array([row[0] for row in rows]) - 1].all()
+    assert [row[0] for row in rows[:4]] == exact(query, passes, 4)[0]
+    # whoever likes the long ones little is shown the others
+    for query in 0.1 * queries(5):
+        query[100:103] = 40
         rows = nearest(connection, model, query, passing=ids)
-        assert is_long[np.array([row[0] for row in rows[:20]]) - 1].all()
-        best, _ = exact(query, passes & is_long, 10)
-        assert [row[0] for row in rows[:10]] == best
-        found += len(set(best) & set(exact(query, passes, 10)[0]))
-    assert found >= 90
-    # whoever likes no long one is shown the others
-    niche = np.zeros(384, np.float32)
-    niche[100:103] = 1
-    rows = nearest(connection, model, niche, passing=ids)
-    best, scores = exact(niche, passes, 20)
-    assert [row[1] for row in rows[:20]] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
+        best, scores = exact(query, passes, 20)
+        assert {item - 1 for item in best[:10]} & set(range(NICHE.start, NICHE.stop))
+        assert [row[1] for row in rows[:20]] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [101, 501, 1000])
+@pytest.mark.parametrize("controls", ["", ", diversity => 0.3"])
+def test_long_lists_are_full_and_have_no_item_twice(connection, factors, n, controls):
+    connection.execute("update recsys.models set is_active = true where id = %s", (factors[1],))
+    for filter in ("null", FILTERS[1], FILTERS[3]):
+        rows = connection.execute(
+            "select item_id from recsys_api.recommend_for_items("
+            f"array[7, 8, 9]::bigint[], n => {n}, filter => {filter}{controls})"
+        ).fetchall()
+        ids = [item for (item,) in rows]
+        passes = passing(filter)
+        assert len(ids) == len(set(ids)) == min(n, passes.sum() - passes[6:9].sum())
+        assert passes[np.array(ids) - 1].all()
+
+
+def test_a_rule_may_name_what_looks_like_a_parameter(connection, factors):
+    connection.execute("update recsys.items set title = 'under $100' where mod(id, 2) = 0 or mod(id, 3) = 0")
+    connection.execute("select recsys_api.define_rule('cheap', $$item.title = 'under $100'$$)")
+    query = queries(1)[0]
+    rows = nearest(connection, factors[1], query, "recsys_api.item_filter(rule => 'cheap')")
+    items = np.arange(1, ITEMS + 1)
+    best, _ = exact(query, (items % 2 == 0) | (items % 3 == 0), 10)
+    assert len({row[0] for row in rows[:10]} & set(best)) >= 9
