@@ -5,7 +5,8 @@
 --         pass, and are not excluded; after breadth of them it has failed. A short band is left out where twice enough are
 --         known whose products are larger than that of its longest target with a cosine of .7.
 --   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. Of more than
---         2,000 the long ones first (recsys.models.long_items), and the others only where they can have as large products.
+--         2,000 the long ones first (recsys.models.long_items), and the others only where
+--         a target just too short with a cosine of .15 would be among twice enough: of who likes what few know.
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint,
     passing_ids bigint[] default null, breadth integer default 20000)
@@ -37,7 +38,7 @@ declare
     found           integer;
     scan constant   text := 'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
         from (select f.item_id as id, (f.target <#> $1::halfvec) + 0 as distance
-              from recsys.item_factors f where f.model_id = %s and f.item_id = any ($2)
+              from recsys.item_factors f where f.model_id = %s and f.item_id = any (array(select unnest($2)))
               order by distance, f.item_id limit $3) n';
     query_length    double precision := vector_norm(query);
     -- the twice-enough-th product
@@ -107,7 +108,7 @@ begin
         using query, array(select p.id from unnest(passing_ids) p (id)
             where get_bit(long_items, recsys_api._long_bit(p.id, length(long_items))) = 1), k;
     end if;
-    if scores[2 * enough] >= 0.7 * query_length * long_from then
+    if scores[2 * enough] >= 0.15 * query_length * long_from then
         return query select n.id, n.score from unnest(ids, scores) n (id, score);
         return;
     end if;

@@ -129,9 +129,8 @@ begin
                           order by e.score desc, e.item_id
                           limit greatest(200, 10 * $8))',
                         case when has_factors then '(select b.least from bound b)' else '0' end,
-                        case when few is not null then 'join unnest($9) few (id) on few.id = e.item_id'
-                            when narrowed then format(item_of, 'e.item_id') end,
-                        case when few is null and narrowed then conditions end) end,
+                        case when few is null and narrowed then format(item_of, 'e.item_id') end,
+                        case when few is not null then 'and e.item_id = any ($9)' when narrowed then conditions end) end,
                     'select n.item_id from near n'))
         end;
     end if;

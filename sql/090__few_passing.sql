@@ -18,9 +18,9 @@ begin
     end if;
     select e.passing, e.share into passing, share from recsys_api._estimate_passing(
         filter, recsys_api._filter_conditions(filter) || recsys_api._band_conditions(filter)) e;
-    -- to look at one takes as long as to compare two to four targets, or as many codes as search.scan_limit says of a walk;
-    -- to begin takes as long as five hundred, and twice enough are looked for
-    affordable := 12500 * passing / greatest(1, recsys_api._setting('search.scan_limit'));
+    -- to look at one takes as long as to compare six of those that pass, of which most are left out, or as many codes as
+    -- search.scan_limit says of a walk; to begin takes as long as five hundred, and twice enough are looked for
+    affordable := 5000 * passing / greatest(1, recsys_api._setting('search.scan_limit'));
     if affordable <= 500 + 2 * enough / greatest(share, 0.001) then
         ids := recsys_api._passing_ids(filter);
     end if;

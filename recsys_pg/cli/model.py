@@ -93,6 +93,12 @@ def show(context: typer.Context, model_id: Id, as_json: AsJson = False) -> None:
                 Column("weight", [f"{term['weight']:.3g}" for term in found.terms], right=True),
             ]
         )
+    if found.trend:
+        print_line()
+        print_line(
+            f"Scores are multiplied by an item's share of the latest {100 * found.trend['window']:g} % of"
+            f" likes over its share of all, to the power of {found.trend['exponent']:g}."
+        )
     if found.prior:
         print_line()
         print_line(

@@ -12,7 +12,8 @@ from recsys_pg.errors import InvalidArgumentError
 
 _MODELS = (
     "select id, name, is_active, created_at, activated_at, coalesce(parameters -> 'terms', '[]') as terms,"
-    " nullif(parameters -> 'prior', 'null') as prior, metrics from recsys.models"
+    " nullif(parameters -> 'trend', 'null') as trend, nullif(parameters -> 'prior', 'null') as prior, metrics"
+    " from recsys.models"
     " where purpose = 'collaborative' and coalesce(id = :id, true) order by id desc"
 )
 
@@ -21,7 +22,8 @@ _MODELS = (
 class TrainedModel:
     """A row of recsys.models; name is the item graph's algorithm.
 
-    terms are those of the hybrid's sum, prior is what it begins with (see `recsys_pg.collaborative.prior`).
+    terms are those of the hybrid's sum; trend is how much more counts what is liked lately, and prior what it
+    begins with (see `recsys_pg.collaborative.trend` and `prior`).
     """
 
     id: int
@@ -30,6 +32,7 @@ class TrainedModel:
     created_at: datetime
     activated_at: datetime | None
     terms: Sequence[Mapping[str, Any]]
+    trend: Mapping[str, Any] | None
     prior: Mapping[str, Any] | None
     metrics: Mapping[str, Any]
 

@@ -26,7 +26,7 @@ def entries_kept(n_items: int) -> int:
 
 
 class AskedScores:
-    """M = Σ histories(decay) · operator, (n_histories, n_items).
+    """M = Σ histories(decay) · operator, (n_histories, n_items). All sums have the same gains.
 
     Graphs are the most work of its products with vectors. With many items, M is sparse as far as it comes
     from them, and of few rows: a product goes through it in the order of the items, and what it gathers fits
@@ -35,6 +35,7 @@ class AskedScores:
 
     def __init__(self, operators: Sequence[tuple[float, OperatorSum]], histories: Histories) -> None:
         self._shape = histories.n_users, histories.n_items
+        self._gains = operators[0][1].gains if operators else None
         of_graphs: list[tuple[Sparse, Floats | Sparse]] = []
         # an operator may count at several decays
         products: dict[int, tuple[Floats, Floats]] = {}
@@ -56,6 +57,8 @@ class AskedScores:
 
     def times(self, vectors: Floats) -> Floats:
         """M · vectors, (n_items, k) to (n_histories, k)."""
+        if self._gains is not None:
+            vectors = vectors * self._gains[:, None]
         total: Floats = np.zeros((self._shape[0], vectors.shape[1]), np.float32)
         for queries, right in self._products:
             total += queries @ (right.T @ vectors)
@@ -74,7 +77,7 @@ class AskedScores:
             total += graph.T @ (decayed.T @ vectors)
         if self._scores is not None:
             total += self._scores.T @ vectors
-        return total
+        return total if self._gains is None else total * self._gains[:, None]
 
     def _strongest(self, of_graphs: Sequence[tuple[Sparse, Floats | Sparse]]) -> csc_array:
         def rows(start: int) -> Sparse:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array, vstack
 
 from recsys_pg.collaborative.histories import Histories
 from recsys_pg.collaborative.holdout import Holdout
-from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.operators.operator import Floats, Operator, Scorer
 from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
@@ -116,7 +116,7 @@ def choose(
     )
 
 
-def scores_of(mixture: Mixture, operators: Mapping[str, Operator], known: Histories) -> Floats:
+def scores_of(mixture: Mixture, operators: Mapping[str, Scorer], known: Histories) -> Floats:
     """(n_users, n_items), the scores that a mixture gives to all items."""
     total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
     for term in mixture.terms:

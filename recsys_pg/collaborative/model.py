@@ -16,11 +16,12 @@ from recsys_pg.collaborative.holdout import Holdout, asked_at_most, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.memory import compared_gb
 from recsys_pg.collaborative.mixture import ROUNDING, Mixture, Term, choose, scores_of
-from recsys_pg.collaborative.operators.operator import Floats, Halves, Operator, OperatorSum
+from recsys_pg.collaborative.operators.operator import Floats, Halves, Operator, OperatorSum, Scorer
 from recsys_pg.collaborative.packing import CHOICE, FACTORS, OPERATOR, Choice
 from recsys_pg.collaborative.prior import Prior, choose_prior, with_prior
 from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.collaborative.size import size_of
+from recsys_pg.collaborative.trend import Gaining, Trend, choose_trend
 from recsys_pg.types import Progress
 
 _ASKED = 2000
@@ -39,6 +40,7 @@ class LearnedModel:
 
     factors: Factors
     mixture: Mixture
+    trend: Trend | None
     prior: Prior | None
     left_out: Mapping[str, str]
     comparison: Comparison | None
@@ -96,6 +98,7 @@ def learn_model(
         "factors",
         (
             choice.mixture.terms,
+            choice.trend,
             choice.prior,
             selection.neighbors,
             _content_digest(choice.mixture, material),
@@ -105,7 +108,9 @@ def learn_model(
         lambda: _factors(selection, choice, material, checkpoints),
         discards="learned",
     )
-    return LearnedModel(factors, choice.mixture, choice.prior, selection.left_out, choice.comparison)
+    return LearnedModel(
+        factors, choice.mixture, choice.trend, choice.prior, selection.left_out, choice.comparison
+    )
 
 
 def _choice(
@@ -119,7 +124,7 @@ def _choice(
 ) -> Choice:
     """Which operators to add up, and how their sum compares with the active model."""
     if not holdout.again.nnz:
-        return Choice(Mixture((Term(selection.chosen[0].name, 1.0, 1.0),), None, {}), None, None)
+        return Choice(Mixture((Term(selection.chosen[0].name, 1.0, 1.0),), None, {}), None, None, None)
     held_out = digest(holdout.learned.arrays(), holdout.again, holdout.recent)
     names = [candidate.name for candidate in selection.chosen]
     of_content = digest(material.embeddings) if "content" in names else ""
@@ -131,19 +136,25 @@ def _choice(
         if holdout.targets.nnz:
             mixture = choose(operators, holdout, memory_gb=compared_gb(memory_gb), progress=material.progress)
         if not any(term.weight for term in mixture.terms):
-            return Choice(mixture, None, None)
+            return Choice(mixture, None, None, None)
+        scorers: Mapping[str, Scorer] = operators | {REPEAT.name: REPEAT.learn(material)}
+        trend = None
+        if holdout.targets.nnz:
+            trend = choose_trend(mixture, scorers, holdout, material.progress)
+        if trend:
+            gains = trend.gains(holdout.learned)
+            scorers = {name: Gaining(scorer, gains) for name, scorer in scorers.items()}
         prior, mean_scores = choose_prior(
-            mixture, operators, holdout, seed=material.seed, progress=material.progress
+            mixture, scorers, holdout, seed=material.seed, progress=material.progress
         )
-        mixture = with_repeats(mixture, operators, holdout, material.progress)
+        mixture = with_repeats(mixture, scorers, holdout, material.progress)
         if not read_active or not holdout.recent.nnz:
-            return Choice(mixture, prior, None)
-        operators[REPEAT.name] = REPEAT.learn(material)
+            return Choice(mixture, trend, prior, None)
 
         def scores(known: Histories) -> Floats:
-            return with_prior(scores_of(mixture, operators, known), known, prior, mean_scores)
+            return with_prior(scores_of(mixture, scorers, known), known, prior, mean_scores)
 
-        return Choice(mixture, prior, _compared(scores, read_active, holdout, material))
+        return Choice(mixture, trend, prior, _compared(scores, read_active, holdout, material))
 
     return checkpoints.kept(
         "choice",
@@ -187,7 +198,7 @@ def _factors(selection: Selection, choice: Choice, material: Material, checkpoin
     """
     known = sampled_histories(material.log, seed=material.seed)
     factors = factorize(
-        _sums([*selection.chosen, REPEAT], choice.mixture, material, checkpoints),
+        _sums([*selection.chosen, REPEAT], choice, material, checkpoints),
         known,
         most_neighbors=selection.neighbors,
         seed=material.seed,
@@ -205,10 +216,12 @@ def _factors(selection: Selection, choice: Choice, material: Material, checkpoin
 
 
 def _sums(
-    candidates: Sequence[Candidate], mixture: Mixture, material: Material, checkpoints: Checkpoints
+    candidates: Sequence[Candidate], choice: Choice, material: Material, checkpoints: Checkpoints
 ) -> list[tuple[float, OperatorSum]]:
     """The sum of the terms of each decay."""
-    used = {term.operator for term in mixture.terms}
+    terms = choice.mixture.terms
+    gains = choice.trend.gains(material.log) if choice.trend else None
+    used = {term.operator for term in terms}
     operators = dict(
         _learned([each for each in candidates if each.name in used], material, checkpoints, "learned")
     )
@@ -216,10 +229,10 @@ def _sums(
         (
             decay,
             OperatorSum(
-                [(term.weight, operators[term.operator]) for term in mixture.terms if term.decay == decay]
+                [(term.weight, operators[term.operator]) for term in terms if term.decay == decay], gains
             ),
         )
-        for decay in sorted({term.decay for term in mixture.terms})
+        for decay in sorted({term.decay for term in terms})
     ]
 
 

@@ -16,6 +16,7 @@ from recsys_pg.collaborative.learner import ItemGraph
 from recsys_pg.collaborative.mixture import Mixture, Term
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.collaborative.prior import Prior
+from recsys_pg.collaborative.trend import Trend
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -32,9 +33,10 @@ class Packing(Generic[T]):
 
 @dataclass(frozen=True)
 class Choice:
-    """The sum and the prior that were chosen, and how they compare with the active model, if asked."""
+    """The sum, trend and prior that were chosen, and how they compare with the active model, if asked."""
 
     mixture: Mixture
+    trend: Trend | None
     prior: Prior | None
     comparison: Comparison | None
 
@@ -88,7 +90,8 @@ def _choice(arrays: Arrays) -> Choice:
     terms = tuple(Term(**term) for term in mixture["terms"])
     comparison = Comparison(**found["comparison"]) if found["comparison"] else None
     prior = Prior(**found["prior"]) if found["prior"] else None
-    return Choice(Mixture(terms, mixture["ndcg"], mixture["alone"]), prior, comparison)
+    trend = Trend(**found["trend"]) if found["trend"] else None
+    return Choice(Mixture(terms, mixture["ndcg"], mixture["alone"]), trend, prior, comparison)
 
 
 def _packed_factors(factors: Factors) -> dict[str, npt.NDArray[Any]]:

@@ -18,7 +18,7 @@ from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, scores_of
 from recsys_pg.collaborative.newcomers import Asked, newcomers_at_most, stages
-from recsys_pg.collaborative.operators.operator import Floats, Operator
+from recsys_pg.collaborative.operators.operator import Floats, Scorer
 from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
@@ -47,7 +47,7 @@ class Prior:
 
 def choose_prior(
     mixture: Mixture,
-    operators: Mapping[str, Operator],
+    operators: Mapping[str, Scorer],
     holdout: Holdout,
     *,
     seed: int = 0,
@@ -103,9 +103,7 @@ def _regulars(holdout: Holdout, random: np.random.Generator) -> Asked | None:
     return Asked(holdout.histories, holdout.seen, holdout.targets).of(users)
 
 
-def _mean_scores(
-    mixture: Mixture, operators: Mapping[str, Operator], log: InteractionLog, seed: int
-) -> Floats:
+def _mean_scores(mixture: Mixture, operators: Mapping[str, Scorer], log: InteractionLog, seed: int) -> Floats:
     known = sampled_histories(log, seed=seed)
     total: Floats = np.zeros(len(log.item_ids), np.float32)
     for term in mixture.terms:
@@ -114,7 +112,7 @@ def _mean_scores(
     return total
 
 
-def _best_score(mixture: Mixture, operators: Mapping[str, Operator], asked: Asked) -> float:
+def _best_score(mixture: Mixture, operators: Mapping[str, Scorer], asked: Asked) -> float:
     """The median user's best score of what is unseen."""
     best = []
     for part in _batches(asked):
@@ -125,7 +123,7 @@ def _best_score(mixture: Mixture, operators: Mapping[str, Operator], asked: Aske
 
 
 def _curves(
-    mixture: Mixture, operators: Mapping[str, Operator], asked: Asked, mean_scores: Floats
+    mixture: Mixture, operators: Mapping[str, Scorer], asked: Asked, mean_scores: Floats
 ) -> npt.NDArray[np.float64]:
     """(n_users, n_weights) NDCG@20 with what the mean user is shown at each weight."""
     found = []

@@ -8,7 +8,7 @@ import numpy as np
 from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.mixture import Mixture, Term, scores_of
-from recsys_pg.collaborative.operators.operator import Operator
+from recsys_pg.collaborative.operators.operator import Scorer
 from recsys_pg.collaborative.shortlist import Shortlist
 from recsys_pg.types import Progress
 
@@ -21,11 +21,12 @@ _WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def with_repeats(
-    mixture: Mixture, operators: Mapping[str, Operator], holdout: Holdout, progress: Progress
+    mixture: Mixture, operators: Mapping[str, Scorer], holdout: Holdout, progress: Progress
 ) -> Mixture:
     """The mixture, and the operator `repeat` at the decay and weight that rank all items best, seen or not.
 
     It changes only the scores of items that the user has seen. Nothing is added where few people come back.
+    operators are those of the mixture, and `repeat`.
     """
     again = holdout.again
     repeated = again.nnz - holdout.targets.nnz
@@ -41,7 +42,7 @@ def with_repeats(
         users = asked[start : start + batch]
         known = holdout.histories.of(users)
         scores = scores_of(mixture, operators, known)
-        owned = [known.decayed(decay).toarray() for decay in decays]
+        owned = [operators[OPERATOR].scores(known.decayed(decay)) for decay in decays]
         # only what a user has moves, and what is first of the rest stays so
         shortlist = Shortlist.of([scores], again[users].toarray() > 0, also=owned[-1] != 0)
         of_items = shortlist.part_of(scores)

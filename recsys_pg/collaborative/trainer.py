@@ -33,6 +33,7 @@ from recsys_pg.collaborative.served import ServedFactors
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_model
 from recsys_pg.collaborative.tastes import refresh_tastes
+from recsys_pg.collaborative.trend import Trend
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError
 from recsys_pg.types import Progress
@@ -55,6 +56,7 @@ class TrainReport:
         terms: the sum that the hybrid scores by; none when memory_gb sufficed for no operator.
         ndcg: NDCG@20 of the sum on what was held out; None when nothing could be.
         ndcg_alone: the same of each operator at its best decay.
+        trend: how much more what is liked lately counts; None is no more.
         prior: how what the mean user is shown counts for people of whom little is known; None is not at all.
         left_out: why each of the other operators was not tried.
         comparison: with the model that was active; None when too few users liked something since.
@@ -77,6 +79,7 @@ class TrainReport:
     comparison: Comparison | None
     seconds: float
     message: str
+    trend: Trend | None = None
     prior: Prior | None = None
     graph_ndcg: Mapping[str, float] = field(default_factory=dict)
     resumed: Sequence[str] = ()
@@ -165,6 +168,7 @@ def train(
                         "reg": how.reg,
                         "seed": seed,
                         "terms": [asdict(term) for term in outcome.terms],
+                        "trend": asdict(outcome.trend) if outcome.trend else None,
                         "prior": asdict(outcome.prior) if outcome.prior else None,
                         "embedding_model_id": material.embedding_model_id,
                         "until": min(int(log.times.max()), material.read_at),
@@ -272,6 +276,7 @@ def _described(outcome: TrainReport, model: LearnedModel | None) -> TrainReport:
         terms=model.mixture.terms,
         ndcg=model.mixture.ndcg,
         ndcg_alone=model.mixture.alone,
+        trend=model.trend,
         prior=model.prior,
         left_out=model.left_out,
         comparison=model.comparison,

@@ -203,7 +203,7 @@ def test_few_that_pass_are_all_told_and_many_are_walked(large_catalogue):
         ids, breadth = plan(many)
         assert ids is None
         # 4,000 embedded ones pass
-        assert breadth == pytest.approx(4_000 * 12_500 / 10_000, rel=0.2)
+        assert breadth == pytest.approx(4_000 * 5_000 / 10_000, rel=0.2)
         connection.execute("update recsys.settings set value = '0' where key = 'search.scan_limit'")
         assert plan(few) == (None, 20_000)
         connection.rollback()

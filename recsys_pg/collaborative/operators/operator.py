@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,13 @@ from scipy.sparse import csr_array
 Floats: TypeAlias = npt.NDArray[np.float32]
 Halves: TypeAlias = npt.NDArray[np.float16]
 Sparse: TypeAlias = csr_array[np.float32]
+
+
+class Scorer(Protocol):
+    """What scores all items by what somebody did."""
+
+    def scores(self, histories: Sparse) -> Floats:
+        """(n_users, n_items) of weights in, of scores out."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +85,14 @@ def dense(matrix: Floats | Sparse) -> Floats:
 
 
 class OperatorSum:
-    """Σ weight · B over its terms. Refers to the operators: one that several sums hold is in memory once."""
+    """Σ weight · B · G over its terms, G the diagonal matrix of gains, (n_items,), or of ones.
 
-    def __init__(self, terms: Sequence[tuple[float, Operator]]) -> None:
+    Refers to the operators: one that several sums hold is in memory once.
+    """
+
+    def __init__(self, terms: Sequence[tuple[float, Operator]], gains: Floats | None = None) -> None:
         self.terms = [(np.float32(weight), operator) for weight, operator in terms]
+        self.gains = gains
 
     @property
     def n_items(self) -> int:
@@ -95,10 +106,15 @@ class OperatorSum:
 
     def rows(self, block: slice) -> Floats:
         """Some rows of the sum, dense: (n, n_items)."""
-        return self._added(lambda operator: operator.rows(block))
+        total = self._added(lambda operator: operator.rows(block))
+        if self.gains is not None:
+            total *= self.gains
+        return total
 
     def rows_times(self, vectors: Floats, *, with_graphs: bool = True) -> Callable[[slice], Floats]:
         """What gives some rows of the sum · vectors, (n, k), without all the others; or of all but graphs."""
+        if self.gains is not None:
+            vectors = vectors * self.gains[:, None]
         inner = [None if operator.right is None else operator.right.T @ vectors for _, operator in self.terms]
 
         def rows(block: slice) -> Floats:
@@ -119,6 +135,8 @@ class OperatorSum:
         for weight, operator in self.terms:
             if isinstance(operator.graph, csr_array):
                 total = csr_array(total + operator.graph[block] * weight)
+        if self.gains is not None:
+            total.data *= self.gains[total.indices]
         return total
 
     def _added(self, applied: Callable[[Operator], Floats]) -> Floats:
