@@ -30,17 +30,23 @@ def test_models_are_listed_shown_and_switched(cli, own_shop):
     assert cli("model", "show", str(first), "--json", "--database-url", own_shop).json["id"] == first
 
 
-def test_it_is_shown_how_much_newcomers_are_served_by_what_most_people_like(cli, own_shop):
+def test_prior_and_trend_are_shown(cli, own_shop):
     model_id = cli("train", "--json", "--database-url", own_shop).json["model_id"]
-    assert "mean user" not in cli("model", "show", str(model_id), "--database-url", own_shop).out
+    before = cli("model", "show", str(model_id), "--database-url", own_shop).out
+    assert "mean user" not in before
+    assert "latest" not in before
     with psycopg.connect(own_shop) as connection:
         connection.execute(
             "update recsys.models set parameters = parameters || %s::jsonb where id = %s",
-            ('{"prior": {"strength": 1.5, "fade": 4.0}}', model_id),
+            (
+                '{"prior": {"strength": 1.5, "fade": 4.0}, "trend": {"window": 0.1, "exponent": 0.5}}',
+                model_id,
+            ),
         )
     shown = " ".join(cli("model", "show", str(model_id), "--database-url", own_shop).out.split())
     assert "by what the mean user likes: 1.5 of a typical best score" in shown
     assert "half of that at likes that sum to 4." in shown
+    assert "share of the latest 10 % of likes over its share of all, to the power of 0.5." in shown
 
 
 def test_a_model_that_is_none_is_named(cli, own_shop):
