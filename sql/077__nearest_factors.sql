@@ -108,10 +108,8 @@ begin
         using query, array(select p.id from unnest(passing_ids) p (id)
             where get_bit(long_items, recsys_api._long_bit(p.id, length(long_items))) = 1), k;
     end if;
-    if scores[2 * enough] >= 0.15 * query_length * long_from then
-        return query select n.id, n.score from unnest(ids, scores) n (id, score);
-        return;
+    if not coalesce(scores[2 * enough] >= 0.15 * query_length * long_from, false) then
+        execute format(scan, model_id) into ids, scores using query, passing_ids, k;
     end if;
-    execute format(scan, model_id) into ids, scores using query, passing_ids, k;
     return query select n.id, n.score from unnest(ids, scores) n (id, score);
 end $$;

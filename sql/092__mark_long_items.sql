@@ -10,9 +10,6 @@ declare
     item_id     bigint;
     is_changed  boolean := false;
 begin
-    if not exists (select from recsys.models m where m.id = model_id and m.long_items is not null) then
-        return;
-    end if;
     for item_id in
         select f.item_id from recsys.models m join recsys.item_factors f on f.model_id = m.id
         where m.id = model_id and f.item_id = any (item_ids) and f.length >= m.long_from

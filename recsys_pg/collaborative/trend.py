@@ -66,7 +66,8 @@ def choose_trend(
     gains = [trend.gains(holdout.learned) for trend in trends]
     asked = np.flatnonzero(np.diff(holdout.targets.indptr))
     ndcg = np.zeros((1 + len(trends), len(asked)))
-    batch = users_at_once(holdout.targets.shape[1])
+    # as many scores at once as the other comparisons have, which rank three or four ways
+    batch = users_at_once(holdout.targets.shape[1] * len(trends) // 3)
     for start in range(0, len(asked), batch):
         users = asked[start : start + batch]
         scores = scores_of(mixture, operators, holdout.histories.of(users))
