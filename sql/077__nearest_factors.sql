@@ -4,9 +4,9 @@
 --   walk  The nearest are looked up in the index of each band of lengths of targets, and each walk goes on until enough of them
 --         pass, and are not excluded; after breadth of them it has failed. A short band is left out where twice enough are
 --         known whose products are larger than that of its longest target with a cosine of .7.
---   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. Of more than
---         2,000 the long ones first (recsys.models.long_items), and the others only where
---         a target just too short with a cosine of .15 would be among twice enough: of who likes what few know.
+--   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. More than
+--         2,000 by the classes of their lengths (recsys.models.length_classes), from the longest on, as long as a target just
+--         too short for those before with a cosine of .15 would be among twice enough: for who likes what few know.
 create or replace function recsys_api._nearest_factors(
     query vector, k integer, enough integer, filter recsys_api.filter, model_id bigint,
     passing_ids bigint[] default null, breadth integer default 20000)
@@ -36,10 +36,14 @@ declare
     most            integer;
     looked_at       integer;
     found           integer;
-    scan constant   text := 'select array_agg(n.id order by n.distance, n.id), array_agg(-n.distance order by n.distance, n.id)
-        from (select f.item_id as id, (f.target <#> $1::halfvec) + 0 as distance
-              from recsys.item_factors f where f.model_id = %s and f.item_id = any (array(select unnest($2)))
-              order by distance, f.item_id limit $3) n';
+    -- with those before
+    scan constant   text := 'select coalesce(array_agg(n.id order by n.score desc, n.id), ''{}''),
+            coalesce(array_agg(n.score order by n.score desc, n.id), ''{}'')
+        from (select t.id, t.score
+              from (select f.item_id as id, -(f.target <#> $1::halfvec) as score
+                    from recsys.item_factors f where f.model_id = %s and f.item_id = any (array(select unnest($2)))
+                    union all select b.id, b.score from unnest($3, $4) b (id, score)) t
+              order by t.score desc, t.id limit $5) n';
     query_length    double precision := vector_norm(query);
     -- the twice-enough-th product
     needed          double precision := '-infinity';
@@ -48,8 +52,8 @@ declare
     iterative_scan  text := coalesce(current_setting('hnsw.iterative_scan', true), 'off');
     ids             bigint[] := '{}';
     scores          double precision[] := '{}';
-    long_items      bytea;
-    long_from       real;
+    classes         bytea;
+    lengths         real[];
 begin
     if passing_ids is null then
         inclusion.exclude_item_ids := null;
@@ -102,14 +106,15 @@ begin
         scores := '{}';
     end if;
     if cardinality(passing_ids) > 2000 then
-        -- once in full, not for each bit
-        select m.long_items || '', m.long_from into long_items, long_from from recsys.models m where m.id = model_id;
+        -- once in full, not for each item
+        select m.length_classes || '', m.class_lengths into classes, lengths from recsys.models m where m.id = model_id;
+    end if;
+    for class in reverse coalesce(cardinality(lengths), 0) .. 0 loop
         execute format(scan, model_id) into ids, scores
-        using query, array(select p.id from unnest(passing_ids) p (id)
-            where get_bit(long_items, recsys_api._long_bit(p.id, length(long_items))) = 1), k;
-    end if;
-    if not coalesce(scores[2 * enough] >= 0.15 * query_length * long_from, false) then
-        execute format(scan, model_id) into ids, scores using query, passing_ids, k;
-    end if;
+        using query, case when classes is null then passing_ids else array(
+                select p.id from unnest(passing_ids) p (id) where recsys_api._length_class(classes, p.id) = class) end,
+            ids, scores, k;
+        exit when scores[2 * enough] >= 0.15 * query_length * lengths[class];
+    end loop;
     return query select n.id, n.score from unnest(ids, scores) n (id, score);
 end $$;

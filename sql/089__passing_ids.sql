@@ -6,14 +6,30 @@ set jit = off
 set parallel_setup_cost = 10000
 as $$
 declare
-    conditions text := recsys_api._filter_conditions(filter);
-    ids        bigint[];
+    conditions  text := recsys_api._filter_conditions(filter);
+    unpriced    recsys_api.filter := filter;
+    -- of the bands of prices
+    bands       text := concat(
+        case when (filter).min_price is not null then ' and item.price_band > recsys.price_band(($1).min_price)' end,
+        case when (filter).max_price is not null then ' and item.price_band < recsys.price_band(($1).max_price)' end);
+    at_bounds   constant text := ' and item.price_band
+        = any (array[recsys.price_band(($1).min_price), recsys.price_band(($1).max_price)])';
+    ids         bigint[];
 begin
-    execute format('select array(%s)', case when recsys_api._has_copies(filter) then format(
-            'select item.id from recsys.searchable_items item where true %s
-             union all select item.id from recsys.items item where item.embedding is null %s',
-            conditions || recsys_api._band_conditions(filter), conditions)
-        else format('select item.id from recsys.items item where true %s', conditions) end)
+    unpriced.min_price := null;
+    unpriced.max_price := null;
+    execute format('select array(%s)', case
+        when not recsys_api._has_copies(filter) then
+            format('select item.id from recsys.items item where true %s', conditions)
+        when (filter).min_price is null and (filter).max_price is null then format(
+            'select item.id from recsys.searchable_items item where true %1$s
+             union all select item.id from recsys.items item where item.embedding is null %1$s', conditions)
+        else format(
+            -- of the bands between, all: an index tells them without a look at the rows
+            'select item.id from recsys.searchable_items item where true %1$s %2$s
+             union all select item.id from recsys.searchable_items item where true %3$s %4$s
+             union all select item.id from recsys.items item where item.embedding is null %3$s',
+            recsys_api._filter_conditions(unpriced), bands, conditions, at_bounds) end)
     into ids using filter;
     return ids;
 end $$;

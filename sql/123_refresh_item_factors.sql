@@ -55,6 +55,6 @@ begin
         changed := changed + written;
     end loop;
     -- in the end, so that others wait for the model's row no longer than it takes
-    perform recsys_api._mark_long_items(model, refreshed);
+    perform recsys_api._classify_lengths(model, refreshed);
     return changed;
 end $$;

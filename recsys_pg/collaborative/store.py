@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.content_map import ContentMap
 from recsys_pg.collaborative.edges import copy_blocks
 from recsys_pg.collaborative.items import read_content, read_ids
-from recsys_pg.collaborative.long_items import mark_long_items
+from recsys_pg.collaborative.length_classes import classify_lengths
 from recsys_pg.collaborative.partitions import (
     Connection,
     attach_partitions,
@@ -130,7 +130,7 @@ def write_model(
             lambda: index_partitions(connection, model_id),
             lambda done, total: progress("index factors", done, total),
         )
-        mark_long_items(connection, model_id)
+        classify_lengths(connection, model_id)
         attach_partitions(connection, model_id)
     return model_id, written
 

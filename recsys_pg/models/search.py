@@ -27,8 +27,8 @@ class SearchableItem(Base):
 
     __tablename__ = "searchable_items"
     __table_args__ = (
-        Index("searchable_items_category_idx", "category"),
-        Index("searchable_items_price_band_idx", "price_band"),
+        Index("searchable_items_category_idx", "category", "id"),
+        Index("searchable_items_price_band_idx", "price_band", "id"),
         Index("searchable_items_tags_idx", "tags", postgresql_using="gin"),
         Index(
             "searchable_items_attributes_idx",

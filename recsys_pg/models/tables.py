@@ -52,8 +52,8 @@ class Model(Base):
     activated_at: Mapped[datetime | None]
     mean_query: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     fade: Mapped[float | None] = mapped_column(Double)
-    long_items: Mapped[bytes | None]
-    long_from: Mapped[float | None] = mapped_column(REAL)
+    length_classes: Mapped[bytes | None]
+    class_lengths: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
 
 
 class Item(Base):

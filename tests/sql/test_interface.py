@@ -66,7 +66,7 @@ CALLS = {
 WRITERS = {
     "_activate_model",
     "_add_step",
-    "_mark_long_items",
+    "_classify_lengths",
     "_recall_searches",
     "_refresh_center",
     "_refresh_tastes_between",
@@ -242,7 +242,7 @@ def test_every_function_that_names_anything_has_a_search_path_of_its_own(catalog
             and not exists (select from unnest(proconfig) c (entry) where c.entry like 'search_path=%')
         """
     ).fetchall()
-    assert without == [("_interaction_weight",), ("_long_bit",)]
+    assert without == [("_interaction_weight",), ("_length_class",)]
 
 
 def test_the_search_path_of_a_function_is_the_catalogue_and_pgvector(catalogue):

@@ -6,7 +6,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from recsys_pg.collaborative.long_items import mark_long_items
+from recsys_pg.collaborative.length_classes import classify_lengths
 from recsys_pg.collaborative.partitions import attach_partitions, create_partitions, index_partitions
 
 ITEMS = 4_000
@@ -48,7 +48,7 @@ def factors(server) -> Iterator[tuple[str, int]]:
                 copy.write_row((model, item, vector, f'{{"{vector}"}}'))
         index_partitions(connection, model)
         attach_partitions(connection, model)
-        mark_long_items(connection, model)
+        classify_lengths(connection, model)
         connection.execute("vacuum analyze recsys.items, recsys.item_factors")
     yield url, model
     server.drop_database(url)
@@ -159,7 +159,7 @@ def test_a_scan_finds_exactly_the_largest_products(connection, factors, filter):
     ids = (np.flatnonzero(passes) + 1).tolist()
     assert sorted(connection.execute(f"select recsys_api._passing_ids({filter})").fetchone()[0]) == ids
     for query in queries(5):
-        connection.execute("update recsys.models set long_items = null, long_from = null")
+        connection.execute("update recsys.models set length_classes = null, class_lengths = null")
         rows = nearest(connection, factors[1], query, filter, k=30, enough=10, passing=ids)
         best, scores = exact(query, passes, 20)
         assert [row[1] for row in rows[:20]] == pytest.approx(scores[np.array(best) - 1].tolist(), abs=1e-3)
@@ -213,31 +213,63 @@ def test_few_that_pass_are_all_told_and_many_are_walked(large_catalogue):
         connection.rollback()
 
 
-def bits_of_long(connection, model):
+@pytest.mark.parametrize("more", ["", ", in_stock => true", ", exclude_item_ids => '{7, 8, 9}'"])
+def test_what_passes_by_price_is_told_whatever_the_bands(large_catalogue, more):
+    bounds = ["max_price => 5", "min_price => 97", "min_price => 7, max_price => 7.7"]
+    bounds += ["min_price => 20, max_price => 61.5"]
+    # both in one band, one price, none, and the ends of all bands
+    bounds += ["min_price => 20.05, max_price => 20.1", "min_price => 3, max_price => 3", "max_price => 0"]
+    bounds += ["min_price => 0, max_price => 1e15"]
+    counts = []
+    with psycopg.connect(large_catalogue.url) as connection:
+        for which in bounds:
+            filter = f"recsys_api.item_filter({which}{more})"
+            (ids,) = connection.execute(f"select recsys_api._passing_ids({filter})").fetchone()
+            (conditions,) = connection.execute(f"select recsys_api._filter_conditions({filter})").fetchone()
+            (true,) = connection.execute(
+                "select array(select item.id from recsys.items item where true "
+                f"{conditions.replace('$1', filter)})"
+            ).fetchone()
+            assert sorted(ids) == sorted(true)
+            counts.append(len(ids))
+    assert min(counts[:4]) > 50
+    assert counts[7] > 15_000 or more == ", in_stock => true"
+
+
+def classes_of_lengths(connection, model):
     return connection.execute(
-        "select item_id, get_bit(m.long_items, recsys_api._long_bit(f.item_id, length(m.long_items))) = 1,"
-        " f.length, m.long_from"
+        "select item_id, recsys_api._length_class(m.length_classes, f.item_id), f.length, m.class_lengths"
         " from recsys.models m join recsys.item_factors f on f.model_id = m.id where m.id = %s order by 1",
         (model,),
     ).fetchall()
 
 
-def test_the_longest_eighth_has_bits_and_what_is_new_and_long_gets_one(connection, factors):
+def test_the_longest_are_in_the_highest_classes_and_what_is_new_and_long_as_well(connection, factors):
     model = factors[1]
-    rows = bits_of_long(connection, model)
-    assert sum(is_long for _, is_long, _, _ in rows) == ITEMS // 8
-    assert all(is_long == (length >= long_from) for _, is_long, length, long_from in rows)
+    rows = classes_of_lengths(connection, model)
+    numbers = [number for _, number, _, _ in rows]
+    assert [sum(number >= least for number in numbers) for least in (1, 2, 3)] == [
+        ITEMS // 4,
+        ITEMS // 8,
+        ITEMS // 16,
+    ]
+    assert all(number == sum(length >= least for least in limits) for _, number, length, limits in rows)
+    longest, of_class_2 = (next(item for item, number, _, _ in rows if number == wanted) for wanted in (3, 2))
+    short, other = [item for item, number, _, _ in rows if number == 0][:2]
+    for item, like in ((short, longest), (other, of_class_2), (longest, of_class_2)):
+        connection.execute(
+            "update recsys.item_factors f set target = l.target from recsys.item_factors l"
+            " where l.model_id = f.model_id and l.item_id = %s and f.model_id = %s and f.item_id = %s",
+            (like, model, item),
+        )
     connection.execute(
-        "update recsys.item_factors f set target = (select l.target from recsys.item_factors l"
-        " where l.model_id = f.model_id order by l.length desc limit 1)"
-        " where f.model_id = %s and f.item_id = %s",
-        (model, NICHE.start),
+        "select recsys_api._classify_lengths(%s, %s)",
+        (model, [short, other, longest, 5, 6, 7]),
     )
-    connection.execute(
-        "select recsys_api._mark_long_items(%s, %s)", (model, [NICHE.start, NICHE.start + 1, 5, 6, 7])
-    )
-    after = bits_of_long(connection, model)
-    assert [new[0] for old, new in zip(rows, after, strict=True) if old[1] != new[1]] == [NICHE.start]
+    after = {item: number for item, number, _, _ in classes_of_lengths(connection, model)}
+    changed = {item: after[item] for item, number, _, _ in rows if number != after[item]}
+    # what became shorter keeps its class
+    assert changed == {short: 3, other: 2}
 
 
 def test_of_many_that_pass_the_long_ones_are_enough_where_they_are_liked(connection, factors):
@@ -245,7 +277,7 @@ def test_of_many_that_pass_the_long_ones_are_enough_where_they_are_liked(connect
     items = np.arange(1, ITEMS + 1)
     passes = items % 5 != 0
     lengths = np.linalg.norm(some_targets().astype(np.float32), axis=1)
-    is_long = lengths >= np.sort(lengths)[-(ITEMS // 8)]
+    is_long = lengths >= np.sort(lengths)[-(ITEMS // 16)]
     ids = items[passes].tolist()
     targets = some_targets().astype(np.float32)
     query = targets[np.argsort(-lengths)[:8]].sum(axis=0)

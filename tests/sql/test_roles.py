@@ -78,7 +78,7 @@ WRITES = (
     "select recsys_api.refresh_popularity()",
     "select recsys_api.refresh_tastes()",
     "select recsys_api._refresh_center()",
-    "select recsys_api._mark_long_items(1, array[1])",
+    "select recsys_api._classify_lengths(1, array[1])",
     "select recsys_api._refresh_tastes_between(1, 2)",
 )
 

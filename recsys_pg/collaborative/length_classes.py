@@ -1,0 +1,55 @@
+"""How long targets of items are, in two bits each: of many that pass a filter the long are compared first."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from psycopg import sql
+
+from recsys_pg.collaborative.partitions import partition
+
+SHARES = (4, 8, 16)
+"""One in how many items is in class 1, 2, 3 or above."""
+
+
+def classify_lengths(connection: psycopg.Connection[Any], model_id: int) -> None:
+    """Store the classes of a model's targets, and the length of the shortest of each class but 0.
+
+    recsys_api._nearest_factors goes through the classes from the longest on, and seldom to the last. Where
+    few people know most of the items, hardly any of these is among the ten best of a thousand or more.
+    """
+    part = partition("item_factors", model_id)
+    (items,) = connection.execute(sql.SQL("select count(*) from {}").format(part)).fetchone() or (0,)
+    rows = connection.execute(
+        sql.SQL("select item_id, length from {} order by length desc, item_id limit {}").format(
+            part, sql.Literal(items // SHARES[0])
+        )
+    ).fetchall()
+    if items < SHARES[-1]:
+        return
+    counts = [items // share for share in SHARES]
+    connection.execute(
+        "update recsys.models set length_classes = %s, class_lengths = %s where id = %s",
+        (
+            packed_classes(np.array([item_id for item_id, _ in rows], np.int64), counts, items),
+            [rows[count - 1][1] for count in counts],
+            model_id,
+        ),
+    )
+
+
+def packed_classes(item_ids: npt.NDArray[np.int64], counts: list[int], n_classes: int) -> bytes:
+    """Two bits for each of at least n_classes ids: how many of the counts are above an id's place.
+
+    The two bits of an id are those whose number is the id modulo how many there are, as
+    recsys_api._length_class reads them. Ids without gaps have two each; of others some share them, and
+    the highest class counts.
+    """
+    classes = np.zeros(-(-n_classes // 4) * 4, np.uint8)
+    for number, count in enumerate(counts, start=1):
+        classes[item_ids[:count] % len(classes)] = number
+    packed: npt.NDArray[np.uint8] = np.bitwise_or.reduce(
+        classes.reshape(-1, 4) << np.arange(0, 8, 2, dtype=np.uint8), axis=1
+    )
+    return packed.tobytes()
