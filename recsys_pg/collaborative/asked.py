@@ -85,6 +85,12 @@ class AskedScores:
             total, *others = (csr_array(decayed[block] @ graph) for decayed, graph in of_graphs)
             for other in others:
                 total = csr_array(total + other)
-            return strongest_sparse(total, entries_kept(self._shape[1]))
+            if self._gains is None:
+                return strongest_sparse(total, entries_kept(self._shape[1]))
+            # the largest once they are multiplied, which `times` does
+            total.data *= self._gains[total.indices]
+            total = strongest_sparse(total, entries_kept(self._shape[1]))
+            total.data /= self._gains[total.indices]
+            return total
 
         return stacked(list(in_threads(rows, range(0, self._shape[0], _BLOCK)))).tocsc()

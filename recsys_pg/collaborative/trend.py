@@ -61,7 +61,12 @@ class Gaining:
 def choose_trend(
     mixture: Mixture, operators: Mapping[str, Scorer], holdout: Holdout, progress: Progress
 ) -> Trend | None:
-    """The trend that ranks best what was held out; None where that is no better than none, or by chance."""
+    """The trend that ranks best what was held out; None where that is no better than none, or by chance.
+
+    Where all happened at one time, nothing is weighed.
+    """
+    if np.ptp(holdout.learned.times) == 0:
+        return None
     trends = [Trend(window, exponent) for window in _WINDOWS for exponent in _EXPONENTS]
     gains = [trend.gains(holdout.learned) for trend in trends]
     asked = np.flatnonzero(np.diff(holdout.targets.indptr))

@@ -56,12 +56,13 @@ def test_products_are_those_of_the_scores(monkeypatch, with_dense, many):
     check(operators, whole(operators, some_histories()), 1e-3)
 
 
-def test_of_many_items_the_largest_scores_of_a_history_are_kept(monkeypatch):
+@pytest.mark.parametrize("gains", [None, np.linspace(0.2, 5, ITEMS, dtype=np.float32)])
+def test_of_many_items_the_largest_scores_of_a_history_are_kept(monkeypatch, gains):
     monkeypatch.setattr("recsys_pg.collaborative.asked.MANY_ITEMS", 0)
     monkeypatch.setattr("recsys_pg.collaborative.asked._ITEMS_AN_ENTRY", ITEMS // 3)
     random = np.random.default_rng(3)
     graph = csr_array(np.where(random.random((ITEMS, ITEMS)) > 0.5, random.random((ITEMS, ITEMS)), 0))
-    operators = [(1.0, OperatorSum([(1.0, Operator(graph=graph.astype(np.float32)))]))]
+    operators = [(1.0, OperatorSum([(1.0, Operator(graph=graph.astype(np.float32)))], gains))]
     scores = whole(operators, some_histories())
     cut = np.where(scores >= np.sort(scores, axis=1)[:, [-3]], scores, 0)
     check(operators, cut, 1e-4)

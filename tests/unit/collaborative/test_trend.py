@@ -1,5 +1,7 @@
 """What is liked lately."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -71,6 +73,17 @@ def test_a_season_is_noticed():
 
 def test_without_seasons_there_is_no_trend():
     assert learn_model(shop(of_season=False), progress=quiet).trend is None
+
+
+def test_at_one_time_nothing_is_weighed():
+    log = shop(of_season=True)
+    at_once = replace(log, times=np.zeros_like(log.times))
+    operators = {"alike": Operator(graph=np.ones((ITEMS, ITEMS), np.float32))}
+    mixture = Mixture((Term("alike", 1.0, 1.0),), None, {})
+    steps: list[str] = []
+    trend = choose_trend(mixture, operators, hold_out(at_once), lambda phase, *_: steps.append(phase))
+    assert trend is None
+    assert not steps
 
 
 def test_what_is_chosen_is_learned(monkeypatch):
