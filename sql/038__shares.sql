@@ -1,5 +1,5 @@
 -- Private. What each item of a history counts at each time scale of a model: its weight, decayed by how many other items
--- came after it, divided by the root of the sum of all. item_ids are the latest first. What has decayed below a thousandth
+-- came after it, divided by the root of the sum of all. item_ids are the latest first. What has decayed below a hundredth
 -- is left out. From the eighth item on, the age counts in quarters of octaves, so that a long history has few different
 -- shares: recsys_api._factor_query adds up the vectors of each share before it multiplies them. entries is how many of an
 -- item's neighbors count in the residuals, the strongest first: of 5,000 at a time scale its share of all, so that a long
@@ -22,6 +22,6 @@ as $$
         cross join lateral (select 1 << greatest(0, floor(ln(a.age + 0.5::double precision) / ln(2::double precision))::integer - 2) as unit) u
         cross join unnest(decays) with ordinality s (decay, scale)
         cross join lateral (select power(s.decay, least(a.age / u.unit * u.unit, 1000)) as factor) f
-        where f.factor >= 0.001
+        where f.factor >= 0.01
     ) t
 $$;

@@ -1,9 +1,10 @@
 -- Private. The k items that pass a filter and whose targets have the largest inner product with a query vector in the space
 -- of a model's item factors, largest first; fewer than k where that takes long, but never fewer than enough of those there are.
 --
---   walk  The nearest are looked up in the index of each band of lengths of targets, and each walk goes on until enough of them
---         pass, and are not excluded; after breadth of them it has failed. A short band is left out where twice enough are
---         known whose products are larger than that of its longest target with a cosine of .7.
+--   walk  The longest targets, which lie together (recsys.models.scanned_from), are compared, all others looked up in the index
+--         of each band of their lengths; each of the nearest goes through the filter, until enough pass; after breadth of them
+--         the walk has failed. A short band is left out where twice enough are known whose products are larger than that of
+--         its longest target with a cosine of .7.
 --   scan  The targets of passing_ids are compared, all that pass (_few_passing); and where the walk has failed. More than
 --         2,000 by the classes of their lengths (recsys.models.length_classes), from the longest on, as long as a target just
 --         too short for those before with a cosine of .15 would be among twice enough: for who likes what few know.
@@ -20,11 +21,14 @@ set enable_sort = off
 as $$
 #variable_conflict use_variable
 declare
-    -- those of the indexes, the first three in one look, each with the longest that it holds
+    -- those of the indexes, and the longest that each holds
     bands constant  text[] := array['f.length > 0.5', 'f.length > 0.25 and f.length <= 0.5',
         'f.length > 0.125 and f.length <= 0.25', 'f.length > 0.0625 and f.length <= 0.125',
         'f.length > 0.03125 and f.length <= 0.0625', 'f.length > 0.015625 and f.length <= 0.03125', 'f.length <= 0.015625'];
-    limits constant double precision[] := array[null, null, null, 0.125, 0.0625, 0.03125, 0.015625];
+    limits constant double precision[] := array[null, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625];
+    -- of bands that are asked for in one look: those that are compared, or else three walks
+    first           integer;
+    scanned_from    real;
     inclusion       recsys_api.filter := filter;
     excluded        bigint[] := coalesce((filter).exclude_item_ids, '{}');
     is_filtered     boolean;
@@ -64,21 +68,28 @@ begin
                 select true as passes from recsys.items item where item.id = f.id %s offset 0) item on true',
                 recsys_api._filter_conditions(filter));
         end if;
+        select m.scanned_from into scanned_from from recsys.models m where m.id = model_id;
+        first := case when scanned_from is null then 3 else array_position(limits, scanned_from) - 1 end;
         looks := array(select format(
             '(select f.item_id as id, f.target <#> $2::halfvec as distance from recsys.item_factors f
               where f.model_id = %s and %s and f.item_id <> all ($3) order by f.target <#> $2::halfvec limit $4)', model_id, b.band)
             from unnest(bands) b (band));
-        looks[3] := array_to_string(looks[:3], ' union all ') || ' order by distance limit $4';
+        looks[first] := case when scanned_from is null then
+                array_to_string(looks[:first], ' union all ') || ' order by distance limit $4'
+            else format(
+                'select f.item_id as id, (f.target <#> $2::halfvec) + 0 as distance from recsys.item_factors f
+                 where f.model_id = %s and f.length > %s and f.item_id <> all ($3) order by distance limit $4',
+                model_id, scanned_from) end;
         perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
-        perform set_config('hnsw.ef_search', least(1000, greatest(120, k))::text, true);
-        for i in 3 .. cardinality(bands) loop
-            if i > 3 then
+        for i in first .. cardinality(bands) loop
+            if i > first then
                 needed := coalesce((select s.score from unnest(scores) s (score)
                     order by s.score desc offset 2 * enough - 1 limit 1), '-infinity');
                 exit when needed >= 0.7 * query_length * limits[i];
-                perform set_config('hnsw.ef_search', least(1000, greatest(60, 2 * enough))::text, true);
             end if;
-            most := case when not is_filtered then k when i > 3 then breadth / 4 else breadth end;
+            perform set_config('hnsw.ef_search',
+                least(1000, case when i <= 3 then greatest(120, k) else greatest(60, 2 * enough) end)::text, true);
+            most := case when not is_filtered then k when i > first then breadth / 4 else breadth end;
             looked_at := 0;
             found := 0;
             for near in execute format('select f.*, %s as passes from (%s) f %s', passes, looks[i], item)

@@ -11,7 +11,7 @@ from recsys_pg.collaborative.log import InteractionLog
 SAMPLE = 20_000
 """Histories that stand for all that people may have."""
 
-SMALLEST_FACTOR = 0.001
+SMALLEST_FACTOR = 0.01
 """Decay at which an item of a history no longer counts."""
 
 
@@ -47,7 +47,7 @@ class Histories:
     def decayed(self, decay: float) -> csr_array[np.float32]:
         """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps), as recsys_api._shares.
 
-        What has decayed below a thousandth is left out.
+        What has decayed below a hundredth is left out.
         """
         factors = np.float64(decay) ** steps(self.ages)
         kept = factors >= SMALLEST_FACTOR

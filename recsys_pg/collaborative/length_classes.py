@@ -1,4 +1,4 @@
-"""How long targets of items are, in two bits each: of many that pass a filter the long are compared first."""
+"""How long the targets of items are: of many the long ones are compared first, and often alone."""
 
 from typing import Any
 
@@ -12,28 +12,49 @@ from recsys_pg.collaborative.partitions import partition
 SHARES = (4, 8, 16)
 """One in how many items is in class 1, 2, 3 or above."""
 
+_SCANNED = 4_000
+"""Targets that lie together are compared in the time of two or three walks through an index of them."""
+
+_LIMITS = (0.5, 0.25, 0.125, 0.0625)
+"""Of the bands that have an index each, as far as item_factors_length_idx goes."""
+
 
 def classify_lengths(connection: psycopg.Connection[Any], model_id: int) -> None:
-    """Store the classes of a model's targets, and the length of the shortest of each class but 0.
+    """Store what recsys_api._nearest_factors knows of the lengths of a model's targets.
 
-    recsys_api._nearest_factors goes through the classes from the longest on, and seldom to the last. Where
-    few people know most of the items, hardly any of these is among the ten best of a thousand or more.
+    That is down to which length all are compared, the classes of the items, and the length of the shortest of
+    each class but 0. Of many that pass a filter it goes through the classes from the longest on, and seldom
+    to the last: where few people know most of the items, hardly any of these is among the ten best of a
+    thousand or more.
     """
     part = partition("item_factors", model_id)
-    (items,) = connection.execute(sql.SQL("select count(*) from {}").format(part)).fetchone() or (0,)
+    counts = sql.SQL(", ").join(
+        sql.SQL("count(*) filter (where length > {})").format(sql.Literal(limit)) for limit in _LIMITS
+    )
+    row = connection.execute(sql.SQL("select count(*), {} from {}").format(counts, part)).fetchone()
+    items, *longer = row or (0, *[0] * len(_LIMITS))
+    connection.execute(
+        "update recsys.models set scanned_from = %s where id = %s",
+        (
+            min(
+                (limit for limit, rows in zip(_LIMITS, longer, strict=True) if rows <= _SCANNED), default=None
+            ),
+            model_id,
+        ),
+    )
+    if items < SHARES[-1]:
+        return
     rows = connection.execute(
         sql.SQL("select item_id, length from {} order by length desc, item_id limit {}").format(
             part, sql.Literal(items // SHARES[0])
         )
     ).fetchall()
-    if items < SHARES[-1]:
-        return
-    counts = [items // share for share in SHARES]
+    of_classes = [items // share for share in SHARES]
     connection.execute(
         "update recsys.models set length_classes = %s, class_lengths = %s where id = %s",
         (
-            packed_classes(np.array([item_id for item_id, _ in rows], np.int64), counts, items),
-            [rows[count - 1][1] for count in counts],
+            packed_classes(np.array([item_id for item_id, _ in rows], np.int64), of_classes, items),
+            [rows[count - 1][1] for count in of_classes],
             model_id,
         ),
     )

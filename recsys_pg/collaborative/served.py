@@ -65,6 +65,13 @@ class ServedFactors:
             mean = MeanQuery(query, factors.mean.fade)
         return cls(targets, tuple(histories), mean)
 
+    def longest_first(self, chosen: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """The positions in the order of the lengths of their targets."""
+        squares = np.zeros(len(chosen), np.float32)
+        for rows in _blocks(len(chosen)):
+            squares[rows] = _squares(self.targets[chosen[rows]].astype(np.float32))
+        return chosen[np.argsort(-squares, kind="stable")]
+
     def copy_blocks(
         self,
         model_id: int,

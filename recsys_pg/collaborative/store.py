@@ -105,7 +105,8 @@ def write_model(
                 model_id,
                 trained.factors,
                 item_ids,
-                np.flatnonzero(kept),
+                # so the long ones lie together, which are compared for most recommendations
+                trained.factors.longest_first(np.flatnonzero(kept)),
                 is_learned=True,
                 progress=progress,
             )

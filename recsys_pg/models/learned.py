@@ -55,6 +55,7 @@ class ItemFactors(Base):
             )
             for number, (lengths, with_) in enumerate(_BANDS, start=1)
         ),
+        Index("item_factors_length_idx", "length", postgresql_where=text("length > 0.0625")),
         {"postgresql_partition_by": "LIST (model_id)"},
     )
 

@@ -54,6 +54,7 @@ class Model(Base):
     fade: Mapped[float | None] = mapped_column(Double)
     length_classes: Mapped[bytes | None]
     class_lengths: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
+    scanned_from: Mapped[float | None] = mapped_column(REAL)
 
 
 class Item(Base):

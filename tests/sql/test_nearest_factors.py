@@ -104,8 +104,14 @@ FILTERS = [
 ]
 
 
+def scan_from(connection, length):
+    connection.execute("update recsys.models set scanned_from = %s where decays is not null", (length,))
+
+
+@pytest.mark.parametrize("scanned_from", [None, 0.5, 0.25, 0.0625])
 @pytest.mark.parametrize("filter", FILTERS)
-def test_a_walk_finds_the_largest_products_of_those_that_pass(connection, factors, filter):
+def test_a_walk_finds_the_largest_products_of_those_that_pass(connection, factors, filter, scanned_from):
+    scan_from(connection, scanned_from)
     passes = passing(filter)
     found = 0
     for query in queries():
@@ -124,7 +130,9 @@ def test_short_bands_are_left_out_where_they_cannot_hold_as_large_products(conne
         "select c.relname, pg_stat_get_xact_numscans(c.oid)"
         " from pg_index i join pg_class c on c.oid = i.indexrelid"
         f" where i.indrelid = 'recsys.item_factors_{factors[1]}'::regclass and i.indpred is not null"
+        " and pg_get_indexdef(c.oid) like '%hnsw%'"
     )
+    scan_from(connection, None)
     targets = some_targets().astype(np.float32)
     longest_two = targets[np.argsort(-np.linalg.norm(targets, axis=1))[:2]].sum(axis=0)
     niche = np.zeros(384, np.float32)
@@ -142,7 +150,38 @@ def test_short_bands_are_left_out_where_they_cannot_hold_as_large_products(conne
     assert walked[1] >= 5
 
 
-def test_what_is_short_is_found_by_those_who_like_nothing_else(connection, factors):
+def test_the_longest_are_compared_where_these_are_few(connection, factors):
+    lengths = np.linalg.norm(some_targets().astype(np.float32), axis=1)
+    (stored,) = connection.execute(
+        "select scanned_from from recsys.models where id = %s", (factors[1],)
+    ).fetchone()
+    # all bands that are not of the shortest have fewer than 4,000
+    assert stored == 0.0625
+    assert 100 < (lengths > stored).sum() < ITEMS / 4
+    targets = some_targets().astype(np.float32)
+    query = targets[np.argsort(-lengths)[:2]].sum(axis=0)
+    names = (
+        "select sum(pg_stat_get_xact_numscans(i.indexrelid))"
+        " from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam"
+        f" where a.amname = 'hnsw' and i.indrelid = 'recsys.item_factors_{factors[1]}'::regclass"
+    )
+    before = connection.execute(names).fetchone()
+    rows = nearest(connection, factors[1], query, enough=1)
+    assert connection.execute(names).fetchone() == before
+    best, _ = exact(query, lengths > stored, 50)
+    assert [row[0] for row in rows] == best
+    # long ones that have come since are compared as well
+    connection.execute(
+        "update recsys.item_factors f set target = l.target from recsys.item_factors l"
+        " where l.item_id = %s and f.item_id = %s and f.model_id = l.model_id",
+        (best[0], int(np.argmin(lengths)) + 1),
+    )
+    assert int(np.argmin(lengths)) + 1 in [row[0] for row in nearest(connection, factors[1], query)[:2]]
+
+
+@pytest.mark.parametrize("scanned_from", [None, 0.125])
+def test_what_is_short_is_found_by_those_who_like_nothing_else(connection, factors, scanned_from):
+    scan_from(connection, scanned_from)
     found = 0
     for query in queries(10):
         query[100:103] = 40

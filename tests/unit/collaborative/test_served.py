@@ -73,3 +73,13 @@ def test_rows_are_read_as_they_were_written():
     assert (rows["target"]["value"] == served.targets[chosen]).all()
     for scale, history in enumerate(served.histories):
         assert (rows["history"]["values"]["value"][:, scale] == history[chosen]).all()
+
+
+def test_the_longest_targets_come_first(monkeypatch):
+    monkeypatch.setattr("recsys_pg.collaborative.served._ROWS", 2)
+    targets = np.zeros((5, 384), np.float16)
+    targets[:, 3] = [0.1, -0.9, 0, 0.5, 1]
+    served = ServedFactors(targets, ())
+    assert served.longest_first(np.arange(5)).tolist() == [4, 1, 3, 0, 2]
+    assert served.longest_first(np.array([0, 3])).tolist() == [3, 0]
+    assert served.longest_first(np.array([], np.intp)).tolist() == []
