@@ -26,10 +26,10 @@ class Holdout:
     """What remains to learn from, and what some users went on to like.
 
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
-    seen is (n, n_items) what they had interacted with, and targets (n, n_items) what they liked next: none of
-    it seen. again are the targets and what they liked once more; recent are those of the targets that were
-    liked since a moment that `hold_out` was given. newcomers is the log of other users, none of whom learned
-    has anything of.
+    seen is (n, n_items) what these say something of, and targets (n, n_items) what they liked next: none of
+    it seen. again are the targets and what they consumed once more, by the same kind; recent are those of
+    the targets that were liked since a moment that `hold_out` was given. newcomers is the log of other users,
+    none of whom learned has anything of.
     """
 
     learned: InteractionLog
@@ -52,7 +52,9 @@ def hold_out(
     """Hold out the latest likes of some users, with all that they did from then on, and all of newcomers.
 
     What was done at one time, such as a basket, is held out as a whole; who did everything at one time is not
-    asked. Where times do not tell the order, likes are drawn instead.
+    asked. Where times do not tell the order, likes are drawn instead. What led to a like is held out with it:
+    what was only looked at before it was bought is new, and no repeat. An opinion on what one has, such as a
+    rating after a purchase, is no target.
 
     Args:
         log: at least one user with two liked items.
@@ -96,13 +98,20 @@ def hold_out(
         removed = since_first & began_before[log.users]
         is_target = removed & liked
         asked = asked[began_before[asked]]
+    _hold_out_pairs(log, is_asked, is_target, removed)
+    has_known = np.zeros(len(counts), dtype=bool)
+    has_known[log.users[liked & ~removed]] = True
+    asked = asked[has_known[asked]]
+    removed &= has_known[log.users]
+    is_target &= has_known[log.users]
     learned = log.part(~removed & ~is_new[log.users])
 
     number = np.full(len(counts), -1, dtype=np.int32)
     number[asked] = np.arange(len(asked))
     known = learned.of_users(asked)
     shape = (len(asked), len(log.item_ids))
-    seen = marks(known.users, known.items, shape)
+    says = (known.weights != 0) | (known.consumptions > 0)
+    seen = marks(known.users[says], known.items[says], shape)
     is_recent = is_target & (log.times >= since) if since is not None else np.zeros(len(log), dtype=bool)
     again, recent = (
         marks(number[log.users[chosen]], log.items[chosen], shape) for chosen in (is_target, is_recent)
@@ -116,6 +125,24 @@ def hold_out(
         again,
         log.of_users(newcomers),
     )
+
+
+def _hold_out_pairs(
+    log: InteractionLog,
+    is_asked: npt.NDArray[np.bool_],
+    is_target: npt.NDArray[np.bool_],
+    removed: npt.NDArray[np.bool_],
+) -> None:
+    """Remove what led to a target, and let be no target what was consumed before by another kind."""
+    of_asked = np.flatnonzero(is_asked[log.users])
+    pairs = log.users[of_asked].astype(np.int64) * len(log.item_ids) + log.items[of_asked]
+    kinds = log.consumptions[of_asked]
+    target, known = is_target[of_asked], ~removed[of_asked]
+    had = known & (kinds > 0)
+    is_had = np.isin(pairs, pairs[had])
+    removed[of_asked] |= known & ~is_had & np.isin(pairs, pairs[target])
+    acts = pairs * (int(kinds.max(initial=0)) + 1) + kinds
+    is_target[of_asked] &= ~is_had | np.isin(acts, acts[had])
 
 
 def _first_times(log: InteractionLog, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

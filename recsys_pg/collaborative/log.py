@@ -36,16 +36,30 @@ _ROW = np.dtype(
         ("weight", ">f8"),
         ("time_length", ">i4"),
         ("time", ">i8"),
+        ("consumption_length", ">i4"),
+        ("consumption", ">i2"),
     ]
 )
 
-_COLUMNS = {"user_id": np.int64, "item_id": np.int64, "weight": np.float32, "time": np.int64}
+_COLUMNS = {
+    "user_id": np.int64,
+    "item_id": np.int64,
+    "weight": np.float32,
+    "time": np.int64,
+    "consumption": np.int16,
+}
 
 # the order of recsys_api._history, and the order of the index that covers it
 _EVENTS = """
 copy (
     select a.user_id, a.item_id, recsys_api._interaction_weight(k.weight, k.value_center, a.value),
-    a.occurred_at from recsys.interactions a join recsys.interaction_kinds k on k.kind = a.kind
+    a.occurred_at, k.consumption
+    from recsys.interactions a join (
+        select k.kind, k.weight, k.value_center,
+            case when k.is_consumption then row_number() over (order by k.kind) else 0 end::smallint
+                as consumption
+        from recsys.interaction_kinds k
+    ) k on k.kind = a.kind
     where a.id <= {last_id} order by a.user_id, a.occurred_at, a.id
 ) to stdout (format binary)
 """
@@ -56,7 +70,8 @@ class InteractionLog:
     """What people did, sorted by user and, for each of them, oldest first.
 
     user_ids and item_ids are int64 and ascending. users and items are (n,) int32, positions in these; weights
-    is (n,) float32, -1 to 1, negative for dislikes; times is (n,) int64, µs since 2000-01-01 UTC.
+    is (n,) float32, -1 to 1, negative for dislikes; times is (n,) int64, µs since 2000-01-01 UTC;
+    consumptions is (n,) int16, the number of the kind by which the item was consumed, 0 where it was not.
     history_length is how many of the latest interactions of a user the database recommends by.
     """
 
@@ -66,6 +81,7 @@ class InteractionLog:
     items: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     times: npt.NDArray[np.int64]
+    consumptions: npt.NDArray[np.int16]
     history_length: int = HISTORY_LENGTH
 
     def __len__(self) -> int:
@@ -80,6 +96,7 @@ class InteractionLog:
             self.items,
             self.weights,
             self.times,
+            self.consumptions,
             self.history_length,
         ]
 
@@ -91,11 +108,18 @@ class InteractionLog:
         weights: npt.ArrayLike,
         times: npt.ArrayLike,
         history_length: int = HISTORY_LENGTH,
+        *,
+        consumptions: npt.ArrayLike | None = None,
     ) -> Self:
-        """The log of interactions in any order; those at one time stay in the order given."""
+        """The log of interactions in any order; those at one time stay in the order given.
+
+        Without consumptions, all likes are of one kind that is consumption.
+        """
         distinct_users, users = np.unique(np.asarray(user_ids, np.int64), return_inverse=True)
         distinct_items, items = np.unique(np.asarray(item_ids, np.int64), return_inverse=True)
         order = np.lexsort((np.asarray(times, np.int64), users))
+        if consumptions is None:
+            consumptions = np.asarray(weights) > 0
         return cls(
             distinct_users,
             distinct_items,
@@ -103,6 +127,7 @@ class InteractionLog:
             items[order].astype(np.int32),
             np.asarray(weights, np.float32)[order],
             np.asarray(times, np.int64)[order],
+            np.asarray(consumptions, np.int16)[order],
             history_length,
         )
 
@@ -148,6 +173,7 @@ class InteractionLog:
             (np.cumsum(has_item) - 1)[self.items[chosen]].astype(np.int32),
             self.weights[chosen],
             self.times[chosen],
+            self.consumptions[chosen],
             self.history_length,
         )
 
@@ -166,6 +192,7 @@ class InteractionLog:
             items=self.items[order],
             weights=self.weights[order],
             times=self.times[order],
+            consumptions=self.consumptions[order],
         )
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> Self:
@@ -177,6 +204,7 @@ class InteractionLog:
             self.items[chosen],
             self.weights[chosen],
             self.times[chosen],
+            self.consumptions[chosen],
             self.history_length,
         )
 
@@ -186,7 +214,7 @@ def read_interactions(
 ) -> InteractionLog:
     """All interactions, streamed from the database in the order of the users and their times.
 
-    Needs 60 bytes an interaction while reading, 20 afterwards. Those with ids above last_id are left out.
+    Needs 66 bytes an interaction while reading, 22 afterwards. Those with ids above last_id are left out.
     """
     columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _COLUMNS}
     done = 0
@@ -207,6 +235,7 @@ def read_interactions(
         items,
         _joined(columns, "weight"),
         _joined(columns, "time"),
+        _joined(columns, "consumption"),
         int(connection.scalar(sa.text("select recsys_api._setting('history.length')::integer")) or 0),
     )
 

@@ -103,3 +103,50 @@ def test_users_are_numbered_alike_everywhere(seed):
     for user in range(held.histories.n_users):
         known = set(held.histories.items[held.histories.users == user].tolist())
         assert known == set(held.seen.indices[slice(*held.seen.indptr[user : user + 2])].tolist())
+
+
+def held_out_of(*events):
+    """Of a user who liked two items of another kind before: (item, weight, consumption) in their order."""
+    events = [(98, 1, 9), (99, 1, 9), *events]
+    items, weights, consumptions = zip(*events, strict=True)
+    log = InteractionLog.of([1] * len(events), items, weights, range(len(events)), consumptions=consumptions)
+    held = hold_out(log, targets=1)
+
+    def ids(matrix):
+        return log.item_ids[matrix.indices].tolist()
+
+    return ids(held.targets), ids(held.again), ids(held.seen), log.item_ids[held.learned.items].tolist()
+
+
+def test_what_led_to_a_purchase_is_held_out_with_it():
+    targets, again, seen, learned = held_out_of((5, 0.1, 0), (6, 0.1, 0), (5, 0.2, 0), (5, 1, 1))
+    assert targets == again == [5]
+    assert seen == [6, 98, 99]
+    assert learned == [98, 99, 6]
+
+
+def test_what_is_bought_once_more_is_a_repeat():
+    targets, again, seen, learned = held_out_of((5, 1, 1), (6, 1, 1), (5, 0.1, 0), (5, 1, 1))
+    assert targets == []
+    assert again == [5]
+    assert learned == [98, 99, 5, 6, 5]
+    assert seen == [5, 6, 98, 99]
+
+
+def test_an_opinion_on_what_one_has_is_no_target():
+    targets, again, seen, _ = held_out_of((5, 1, 1), (6, 1, 1), (5, 1, 2))
+    assert targets == again == []
+    assert seen == [5, 6, 98, 99]
+
+
+def test_what_says_nothing_is_not_seen():
+    targets, again, seen, _ = held_out_of((5, 0, 0), (6, 0, 0), (7, 0, 3), (5, 1, 1))
+    assert targets == again == [5]
+    assert seen == [7, 98, 99]
+
+
+def test_of_whom_all_led_to_one_purchase_nothing_is_held_out():
+    log = InteractionLog.of([1] * 3, [5, 5, 5], [0.1, 0.1, 1], range(3), consumptions=[0, 0, 1])
+    held = hold_out(log, targets=1)
+    assert len(held.learned) == 3
+    assert held.again.nnz == 0
