@@ -205,9 +205,11 @@ begin
         select d.position, ids[d.place] as item_id, coalesce(d.adjusted, scores[d.place]) as score, d.placement,
             d.place, d.place <= personal or is_steered and scores[d.place] > 0 as is_personal,
             -- most of the score is what the mean user would have
-            mean is not null and 2 * (select -(f.target::vector <#> mean) from recsys.item_factors f
-                where f.model_id = model.id and f.item_id = ids[d.place]) >= scores[d.place] as is_common
+            mean is not null and 2 * -(f.target::vector <#> mean) >= scores[d.place] as is_common,
+            coalesce(f.is_learned, not has_factors) as is_known
         from unnest(places, adjusted, placements) with ordinality d (place, adjusted, placement, position)
+        left join lateral (select f.target, f.is_learned from recsys.item_factors f
+            where has_factors and f.model_id = model.id and f.item_id = ids[d.place] offset 0) f on true
     ),
     causes as materialized (
         select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
@@ -224,7 +226,8 @@ begin
             when c.placement = 'pin' then 'pinned'
             when method = 'user_based' and c.place <= personal then format(
                 'liked by %s of the users with the nearest taste', supporters[c.place])
-            when t.id is not null and method <> 'content' and b.by_graph then
+            when t.id = c.item_id then 'from your own history'
+            when t.id is not null and method <> 'content' and b.by_graph and c.is_known then
                 format('liked by people who liked "%s"', left(t.title, 100))
             when t.id is not null then format('similar to "%s"', left(t.title, 100))
             when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'

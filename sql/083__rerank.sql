@@ -3,7 +3,8 @@
 --
 --   diversity         best is what maximises (1 - diversity) * relevance - diversity * largest similarity to an item already
 --                     in the list (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998), relevance being the
---                     adjusted score scaled to 0 … 1 and similarity that of _likeness
+--                     adjusted score scaled to 0 … 1, equal ones spread by their order to the next smaller one
+--                     (the smallest to the next larger), and similarity that of _likeness
 --   new_item_share    so many of the places are first offered to items that few know yet
 --   max_per_category  rows of one category; pins count and stand whatever the number
 -- Of equal scores, as those listed by popularity are, the order is that of popularity, boosted and rotated alike. These
@@ -59,8 +60,19 @@ begin
     size := coalesce(cardinality(totals), 0);
     lowest := totals[size];
     span := nullif(totals[1] - lowest, 0);
-    relevance := array(select coalesce((t.total - lowest) / span, 1) from unnest(totals) with ordinality t (total, position)
-        order by t.position);
+    relevance := array(
+        select case when span is null then (e.equals - e.number) / e.equals
+            when e.below is null then (e.above - lowest) / span * (e.equals - e.number) / e.equals
+            else (e.total - lowest - (e.total - e.below) * (e.number - 1) / e.equals) / span end
+        from (
+            select t.position, t.total, count(*) over equal::double precision as equals,
+                row_number() over (equal order by t.position) as number,
+                min(t.total) over (order by t.total desc range unbounded preceding exclude group) as above,
+                max(t.total) over (order by t.total range unbounded preceding exclude group) as below
+            from unnest(totals) with ordinality t (total, position)
+            window equal as (partition by t.total)
+        ) e
+        order by e.position);
     if controls.diversity > 0 then
         vectors := recsys_api._likeness(ranked_ids);
     end if;
@@ -72,6 +84,8 @@ begin
 
     for place in shown + 1 .. shown + n loop
         best := array_position(pinned_to, place);
+        -- it came before, where nothing else was left
+        best := case when relevance[best] is not null then best end;
         if best is null then
             -- the small number keeps 0.29 of 100 at 29, which floating point makes 28.999…
             explores := floor(controls.new_item_share * place + 1e-9) - floor(controls.new_item_share * shown + 1e-9)

@@ -33,16 +33,17 @@ def interactions(
 ) -> Source[InteractionRecord]:
     """The interactions of a table; `match_columns` says which column fills which field, and what is raised.
 
-    ``kind`` is that of all of them. Left out, a column says it; without one, a column ``rating`` makes them
-    ratings.
+    A column says the kind, or else ``kind`` is that of all of them; without either, a column ``rating`` makes
+    them ratings.
 
     Raises:
-        InvalidArgumentError: nothing says the kind, or both ``kind`` and the mapping do.
+        InvalidArgumentError: nothing says the kind, or both ``kind`` and a column do.
     """
     columns = match_columns(table.file, "interactions", table.columns, mapping)
-    if kind is not None and "kind" in (mapping or {}):
+    if kind is not None and "kind" in columns.fields:
         raise InvalidArgumentError(
-            f"{table.file}: the kind {kind!r} is given, and a column for it too.", "Give one of the two."
+            f"{table.file}: the kind {kind!r} is given, and the column {columns.fields['kind']!r} says it.",
+            "Leave out the kind; or the column, if all shall count alike.",
         )
     if kind is None and "kind" not in columns.fields:
         if columns.fields.get("value", "").lower() != "rating":

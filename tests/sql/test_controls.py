@@ -169,8 +169,21 @@ def test_a_limit_that_nothing_reaches_changes_nothing(catalogue, user_id, n):
     assert rows(catalogue, user_id, n, max_per_category=1000) == rows(catalogue, user_id, n)
 
 
-def test_the_smallest_diversity_is_nearly_the_order_by_score(catalogue):
-    assert ids(rows(catalogue, DRAMA_LOVER, diversity=1e-9)) == ids(rows(catalogue, DRAMA_LOVER))
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("method", ["'hybrid'", "'popular'"])
+def test_the_smallest_diversity_is_nearly_the_order_by_score(catalogue, user, method):
+    """Also where all or many have the same score, as what is listed by popularity has."""
+    by_score = ids(rows(catalogue, user, 30, method=method))
+    assert ids(rows(catalogue, user, 30, method=method, diversity=1e-9)) == by_score
+
+
+def test_pins_behind_the_end_of_a_list_come_once(catalogue):
+    define(catalogue, ", filter => recsys_api.item_filter(item_ids => '{1,2,3}')" + pins((2, 3), (3, 4)))
+    for controls in ({}, {"diversity": 0.5}, {"max_per_category": 1}):
+        found = rows(catalogue, NEW_USER, 5, scenario="'home'", **controls)
+        assert sorted(ids(found)) == [1, 2, 3]
+        assert [row.placement for row in found] == ["score", "pin", "pin"]
+        assert [row.rank for row in found] == [1, 2, 3]
 
 
 # diversity

@@ -158,13 +158,14 @@ def test_parquet_is_read_by_row(tmp_path):
 def test_the_kind_comes_from_a_column_a_constant_or_the_rating(tmp_path):
     log = write(tmp_path / "log.csv", "user_id,item_id,event_type,rating\na,1,view,\n")
     assert [record.kind for _, record in read_interactions(log)] == ["view"]
-    assert [record.kind for _, record in read_interactions(log, kind="click")] == ["click"]
+    with pytest.raises(InvalidArgumentError, match="'click' is given, and the column 'event_type'"):
+        read_interactions(log, kind="click")
     stars = write(tmp_path / "stars.csv", "user_id,item_id,rating\na,1,4\n")
     assert [(record.kind, record.value) for _, record in read_interactions(stars)] == [("rating", 4.0)]
     bare = write(tmp_path / "bare.csv", "user_id,item_id\na,1\n")
     with pytest.raises(InvalidArgumentError, match="what kind of interactions"):
         read_interactions(bare)
-    with pytest.raises(InvalidArgumentError, match="'view' is given, and a column"):
+    with pytest.raises(InvalidArgumentError, match="'view' is given, and the column 'event_type'"):
         read_interactions(log, kind="view", mapping={"kind": "event_type"})
 
 
