@@ -1,4 +1,4 @@
--- Private. Refuses item ids that are NULL or not in the catalogue (RS010, RS002), naming the first.
+-- Private. Refuses item ids that are NULL, a list of lists or not in the catalogue (RS010, RS002), naming the first.
 create or replace function recsys_api._check_items(item_ids bigint[])
 returns void
 language plpgsql stable parallel safe
@@ -7,6 +7,11 @@ as $$
 declare
     unknown bigint;
 begin
+    if array_ndims(item_ids) > 1 then
+        raise exception using errcode = 'RS010',
+            message = 'item_ids is a list of lists',
+            hint = 'Pass one list of ids.';
+    end if;
     if item_ids is null or array_position(item_ids, null) is not null then
         raise exception using errcode = 'RS010',
             message = 'an item id is NULL',

@@ -22,8 +22,8 @@ def copy_blocks(
     *,
     model_id: int,
     scale: int | None = None,
-) -> Iterator[tuple[bytes, int, int]]:
-    """Some rows at a time: their bytes, how many they are, and how many rows of the graph are done.
+) -> Iterator[tuple[bytes, int]]:
+    """Some rows at a time: their bytes, and how many rows of the graph are done.
 
     A row is model_id, item_id, the scale if there is one, ids of neighbors (int8[]) and weights (float4[]),
     the strongest first. Those with as many neighbors have the same length and are filled in as arrays: a
@@ -36,7 +36,7 @@ def copy_blocks(
         model_id: in every row.
         scale: in every row; None is a table without.
     """
-    yield HEADER, 0, 0
+    yield HEADER, 0
     for start in range(0, len(item_ids), _ROWS):
         stop = min(start + _ROWS, len(item_ids))
         edges = slice(graph.indptr[start], graph.indptr[stop])
@@ -57,8 +57,8 @@ def copy_blocks(
             filled["neighbor_ids"]["values"]["value"] = item_ids[columns[places]]
             filled["weights"]["values"]["value"] = weights[places]
             blocks.append(filled.tobytes())
-        yield b"".join(blocks), int((lengths > 0).sum()), stop
-    yield TRAILER, 0, len(item_ids)
+        yield b"".join(blocks), stop
+    yield TRAILER, len(item_ids)
 
 
 def _rows(count: int, length: int, model_id: int, scale: int | None) -> npt.NDArray[np.void]:

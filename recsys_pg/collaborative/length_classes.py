@@ -1,5 +1,6 @@
 """How long the targets of items are: of many the long ones are compared first, and often alone."""
 
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,22 @@ def classify_lengths(connection: psycopg.Connection[Any], model_id: int) -> None
 def packed_classes(item_ids: npt.NDArray[np.int64], counts: list[int], n_classes: int) -> bytes:
     """Two bits for each of at least n_classes ids: how many of the counts are above an id's place.
 
-    The two bits of an id are those whose number is the id modulo how many there are, as
-    recsys_api._length_class reads them. Ids without gaps have two each; of others some share them, and
-    the highest class counts.
+    The two bits of an id are those whose number is the id modulo how many there are less one, a prime, as
+    recsys_api._length_slot has it. Ids without gaps have two each; of others some share them, and the highest
+    class counts.
     """
-    classes = np.zeros(-(-n_classes // 4) * 4, np.uint8)
+    n_bytes = -(-(n_classes + 1) // 4)
+    while not _is_prime(4 * n_bytes - 1):
+        n_bytes += 1
+    classes = np.zeros(4 * n_bytes, np.uint8)
     for number, count in enumerate(counts, start=1):
-        classes[item_ids[:count] % len(classes)] = number
+        classes[item_ids[:count] % (len(classes) - 1)] = number
     packed: npt.NDArray[np.uint8] = np.bitwise_or.reduce(
         classes.reshape(-1, 4) << np.arange(0, 8, 2, dtype=np.uint8), axis=1
     )
     return packed.tobytes()
+
+
+def _is_prime(number: int) -> bool:
+    """Of an odd number above 1."""
+    return all(number % divisor for divisor in range(3, isqrt(number) + 1, 2))

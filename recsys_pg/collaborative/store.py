@@ -116,14 +116,7 @@ def write_model(
             _write_residuals(connection, model_id, trained, kept, progress)
         if trained.content is not None:
             _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
-        written = _copy_edges(
-            connection,
-            sql.Identifier("recsys", "item_neighbors"),
-            trained.graph,
-            (item_ids, kept),
-            model_id=model_id,
-            progress=partial(progress, "write item graph"),
-        )
+        written = _write_graph(connection, model_id, trained, kept, progress)
     if trained.factors is not None:
         progress("index factors", 0, None)
         watched(
@@ -216,6 +209,32 @@ def _write_residuals(
         )
 
 
+def _write_graph(
+    connection: Connection, model_id: int, trained: Trained, kept: npt.NDArray[np.bool_], progress: Progress
+) -> int:
+    """Write the item graph, without items that were deleted meanwhile, and return how many rows that are."""
+    staged = sql.Identifier("staged_neighbors")
+    connection.execute(
+        sql.SQL("create temporary table {} (like recsys.item_neighbors) on commit drop").format(staged)
+    )
+    _copy_edges(
+        connection,
+        staged,
+        trained.graph,
+        (trained.item_ids, kept),
+        model_id=model_id,
+        progress=partial(progress, "write item graph"),
+    )
+    # the locks are those that the foreign key takes as well
+    return connection.execute(
+        sql.SQL(
+            "insert into recsys.item_neighbors (model_id, item_id, neighbor_ids, weights)"
+            " select s.model_id, s.item_id, s.neighbor_ids, s.weights"
+            " from {} s join recsys.items i on i.id = s.item_id for key share of i"
+        ).format(staged)
+    ).rowcount
+
+
 def _write_content_map(connection: Connection, model_id: int, content: ContentMap, parts: int) -> None:
     bias = -(content.mean @ content.text)
     copy_rows(
@@ -256,16 +275,13 @@ def _copy_edges(
     model_id: int,
     scale: int | None = None,
     progress: Callable[[int, int], None],
-) -> int:
-    """Write the edges between the items that are kept, and return how many rows that are."""
+) -> None:
+    """Write the edges between the items that are kept."""
     columns = ["model_id", "item_id", *([] if scale is None else ["scale"]), "neighbor_ids", "weights"]
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         table, sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    written = 0
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block, rows, done in copy_blocks(graph, *items, model_id=model_id, scale=scale):
+        for block, done in copy_blocks(graph, *items, model_id=model_id, scale=scale):
             copy.write(block)
-            written += rows
             progress(done, len(items[0]))
-    return written

@@ -38,6 +38,8 @@ REFUSED = [
     ("select * from recsys_api.similar_items(null)", "RS010", "an item id is NULL"),
     ("select * from recsys_api.recommend_for_items('{1,999,998}')", "RS002", "item 999 does not exist"),
     ("select * from recsys_api.recommend_for_items('{1,null}')", "RS010", "an item id is NULL"),
+    ("select * from recsys_api.recommend_for_items('{{1,2},{3,4}}')", "RS010", "item_ids is a list of lists"),
+    ("select recsys_api.record_impressions(1, '{{1},{2}}')", "RS010", "item_ids is a list of lists"),
     ("select * from recsys_api.recommend_for_items(null)", "RS010", "an item id is NULL"),
     (
         "select * from recsys_api.recommend_for_items('{1,2}', weights => '{1}')",

@@ -156,18 +156,21 @@ def test_popularity_and_tastes_are_refreshed(engine, shop):
     assert (counted.items, with_taste.users) == (20, 60)
 
 
-def test_an_item_deleted_while_the_graph_is_learned_is_left_out(engine, shop):
+@pytest.mark.parametrize("phase", ["learn item graph", "write factors", "write item graph", "index factors"])
+def test_an_item_deleted_meanwhile_is_left_out(engine, shop, phase):
     shop.fill()
     report = train(
-        engine,
-        progress=during("learn item graph", lambda: shop.sql("delete from recsys.items where id in (3, 14)")),
+        engine, progress=during(phase, lambda: shop.sql("delete from recsys.items where id in (3, 14)"))
     )
     graph = shop.graph(report.model_id)
     left = set(range(1, 21)) - {3, 14}
     assert set(graph) == left
+    if phase != "index factors":
+        assert report.neighbors_written == len(left)
     [factors] = shop.sql("select array_agg(item_id order by item_id) as ids from recsys.item_factors")
     assert set(factors.ids) == left
-    assert {neighbor for edges in graph.values() for neighbor, _ in edges} <= left
+    if phase == "learn item graph":
+        assert {neighbor for edges in graph.values() for neighbor, _ in edges} <= left
 
 
 def test_no_transaction_is_open_while_the_graph_is_learned(engine, shop):

@@ -20,8 +20,8 @@ begin
             select m.length_classes || '' into classes from recsys.models m where m.id = model_id for no key update;
         end if;
         continue when recsys_api._length_class(classes, item.id) >= item.class;
-        place := (item.id % (4 * length(classes)) + 4 * length(classes)) % (4 * length(classes)) / 4;
-        shift := 2 * (item.id & 3);
+        place := recsys_api._length_slot(classes, item.id) / 4;
+        shift := 2 * (recsys_api._length_slot(classes, item.id) & 3);
         classes := set_byte(classes, place, (get_byte(classes, place) & ~(3 << shift)) | (item.class << shift));
     end loop;
     update recsys.models m set length_classes = classes where m.id = model_id and m.length_classes <> classes;
