@@ -1,5 +1,5 @@
--- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score. Not by
--- factors, it is what the item graph and the texts say.
+-- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score. What is
+-- disliked speaks against items, never for one: of what contributes more than nothing together, nothing. Not by factors, it is what the item graph and the texts say.
 --   graph    what people tell: by the item factors and residuals of the active model, at all its time scales; or, without
 --            factors, weight * edge weight of the item graph, of a dislike along positive edges only
 --   content  without item factors, setting hybrid.content_weight * the past item's share of the product of taste and target
@@ -34,13 +34,18 @@ begin
             select t.id, (select f.target from recsys.item_factors f where f.model_id = model.id and f.item_id = t.id) as vector
             from unnest(target_item_ids) t (id)
         )
-        select t.id, h.item_id,
-            sum(h.share * (coalesce(-(h.vector <#> t.vector), 0)
-                + coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0))),
+        select c.target_id, c.item_id,
+            case when c.is_disliked and sum(c.score) filter (where c.is_disliked) over (partition by c.target_id) > 0
+                then 0 else c.score end,
             0::double precision
-        from targets t
-        cross join history h
-        group by t.id, h.item_id;
+        from (
+            select t.id as target_id, h.item_id, h.share < 0 as is_disliked,
+                sum(h.share * (coalesce(-(h.vector <#> t.vector), 0)
+                    + coalesce(h.weights[array_position(h.neighbor_ids, t.id)], 0))) as score
+            from targets t
+            cross join history h
+            group by t.id, h.item_id, h.share < 0
+        ) c;
         return;
     end if;
     return query

@@ -1,7 +1,8 @@
--- Private. The query vector of a history in the space of a model's item factors: the sum of the history vectors of its
--- items, each times its share. NULL when the model knows none of them, or all adds up to nothing.
+-- Private. The query vector of what is liked in a history, or of what is disliked, in the space of a model's item factors:
+-- the sum of the history vectors of these items, each times its share. NULL when the model knows none of them, or all
+-- adds up to nothing.
 create or replace function recsys_api._factor_query(
-    model_id bigint, decays double precision[], item_ids bigint[], weights double precision[])
+    model_id bigint, decays double precision[], item_ids bigint[], weights double precision[], disliked boolean default false)
 returns vector
 language sql stable
 set search_path from current
@@ -17,6 +18,7 @@ as $$
                 where f.model_id = _factor_query.model_id and f.item_id = s.item_id
                 offset 0
             ) f
+            where (s.share < 0) = disliked
             group by s.scale, s.share
         ) g
     ) q

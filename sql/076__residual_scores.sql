@@ -1,6 +1,7 @@
--- Private. What a history adds to the scores of single items beyond the inner product of a model's item factors.
+-- Private. What is liked in a history, or what is disliked, adds to the scores of single items beyond the inner product of
+-- a model's item factors.
 create or replace function recsys_api._residual_scores(
-    model_id bigint, decays double precision[], item_ids bigint[], weights double precision[])
+    model_id bigint, decays double precision[], item_ids bigint[], weights double precision[], disliked boolean default false)
 returns table (item_id bigint, score double precision)
 language sql stable rows 1000
 set search_path from current
@@ -15,6 +16,7 @@ as $$
             where r.model_id = _residual_scores.model_id and r.item_id = s.item_id and r.scale = s.scale
             offset 0
         ) r
+        where (s.share < 0) = disliked
     ) e
     group by e.item_id
 $$;

@@ -3,7 +3,8 @@
 -- popularity. The filter is that of the controls and what must not be shown again.
 --
 --   hybrid      inner product of the history's query vector with the item's target, and the residuals, by the active
---               model; with_mean begins the query with what the mean user adds, for a history that is somebody's. Without a
+--               model; with_mean begins the query with what the mean user adds, for a history that is somebody's. What is
+--               disliked speaks against items, never for one: where it adds up to more than nothing, it is nothing. Without a
 --               model that has item factors, graph score + hybrid.content_weight * content score
 --   item_based  graph score: sum over the past items of weight * edge weight
 --   user_based  what the users with the nearest tastes liked
@@ -40,6 +41,8 @@ declare
     has_factors     boolean;
     query           vector;
     mean            vector;
+    disliked        vector;
+    has_dislikes    boolean;
     center_score    double precision := 0;
     -- one look into an index for each of some hundred rows, whatever the planner thinks of how many they are
     item_of         constant text := 'cross join lateral (select i.* from recsys.items i where i.id = %s offset 0) item';
@@ -82,14 +85,24 @@ begin
             adds := true;
             extra := format('select r.item_id, r.score from recsys_api._residual_scores(%s, %L, $3, $4) r',
                 model.id, model.decays);
-            if query is not null then
+            has_dislikes := 0 > any (history_weights);
+            if query is not null or has_dislikes then
                 product := 'coalesce(-(f.target::vector <#> $2), 0)';
                 factors := format('left join lateral (select f.target from recsys.item_factors f
                     where f.model_id = %s and f.item_id = item.id offset 0) f on true', model.id);
+            end if;
+            if has_dislikes then
+                disliked := recsys_api._factor_query(model.id, model.decays, history_ids, history_weights, true);
+                product := product || ' + least(0, coalesce(-(f.target::vector <#> $12), 0) + coalesce(against.score, 0))';
+                factors := factors || format(' left join recsys_api._residual_scores(%s, %L, $3, $4, true) against
+                    on against.item_id = item.id', model.id, model.decays);
+            end if;
+            if query is not null then
+                -- of those that speak for an item, some have more against it
                 nearest := format(
                     'select s.item_id, s.score from recsys_api._nearest_factors(
-                        $2, least(1000, greatest(50, 3 * $8)), $8, $1, %s, $9, $10) s',
-                    model.id);
+                        $2, least(1000, greatest(%s, %s * $8)), $8, $1, %s, $9, $10) s',
+                    case when has_dislikes then 100 else 50 end, case when has_dislikes then 5 else 3 end, model.id);
                 if narrowed then
                     select p.ids, p.breadth into few, breadth from recsys_api._few_passing(filter, pool) p;
                 end if;
@@ -128,7 +141,7 @@ begin
                           where e.item_id <> all (($1).exclude_item_ids) %s
                           order by e.score desc, e.item_id
                           limit greatest(200, 10 * $8))',
-                        case when has_factors then '(select b.least from bound b)' else '0' end,
+                        case when has_factors and not has_dislikes then '(select b.least from bound b)' else '0' end,
                         case when few is null and narrowed then format(item_of, 'e.item_id') end,
                         case when few is not null then 'and e.item_id = any ($9)' when narrowed then conditions end) end,
                     'select n.item_id from near n'))
@@ -156,7 +169,8 @@ begin
              where r.score > 0', extra, nearest, product, candidates, format(item_of, 'c.item_id'), factors,
             conditions)
         into ids, scores, supporters
-        using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool, few, breadth;
+        using filter, query, history_ids, history_weights, content_weight, center_score, user_id, pool, few, breadth,
+            further, disliked;
         ids := ids[:pool];
         scores := scores[:pool];
         supporters := supporters[:pool];
@@ -188,7 +202,7 @@ begin
             case when is_steered then null else pool - personal end,
             case when product <> '0' or adds then least(1000, greatest(200, pool - personal))
                 else pool - personal end,
-            ids, scores, further;
+            ids, scores, further, disliked;
         ids := coalesce(ids, '{}');
         scores := coalesce(scores, '{}');
     end if;

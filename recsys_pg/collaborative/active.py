@@ -11,7 +11,7 @@ from psycopg import sql
 from scipy.sparse import coo_array, csr_array
 
 from recsys_pg.collaborative.copying import copied_rows, known_places
-from recsys_pg.collaborative.histories import Histories, MeanQuery
+from recsys_pg.collaborative.histories import Histories, MeanQuery, served
 from recsys_pg.collaborative.operators.operator import Floats, Halves, Sparse
 from recsys_pg.collaborative.partitions import partition
 from recsys_pg.collaborative.served import row_type
@@ -52,6 +52,9 @@ class ActiveFactors:
 
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes."""
+        return served(self._scores, histories)
+
+    def _scores(self, histories: Histories) -> Floats:
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
         queries: Floats = np.zeros((histories.n_users, DIMENSIONS), np.float32)
         for decay, history, residual in zip(self.model.decays, self.histories, self.residuals, strict=True):

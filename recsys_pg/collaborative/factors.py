@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.asked import MANY_ITEMS, AskedScores
 from recsys_pg.collaborative.graph import stacked, strongest, strongest_sparse
-from recsys_pg.collaborative.histories import Histories, MeanQuery
+from recsys_pg.collaborative.histories import Histories, MeanQuery, served
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.collaborative.threads import in_threads
@@ -64,6 +64,9 @@ class Factors:
 
     def scores(self, histories: Histories) -> Floats:
         """(n_users, n_items), what the database computes, which cuts the residuals of long histories."""
+        return served(self._scores, histories)
+
+    def _scores(self, histories: Histories) -> Floats:
         total: Floats = np.zeros((histories.n_users, histories.n_items), np.float32)
         total += self.queries(histories) @ self.targets.T
         for scale in self.scales:

@@ -1,6 +1,7 @@
 """What is known of each user at a moment, as recsys_api._history gives it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,8 @@ class Histories:
     """The distinct items of each user's history, latest first, with what each says.
 
     users, items and ages are (n,) int32: position of the user, position of the item, how many other items
-    came after it; weights is (n,) float32, -1 to 1 and not 0.
+    came after it; weights is (n,) float32, -1 to 1 and not 0. side is 1 where only what is liked counts, -1
+    where only what is disliked does, and 0 where all does.
     """
 
     n_users: int
@@ -29,6 +31,7 @@ class Histories:
     items: npt.NDArray[np.int32]
     ages: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
+    side: int = 0
 
     def of(self, chosen: npt.NDArray[np.intp]) -> "Histories":
         """The histories of some users, ascending, numbered anew from 0."""
@@ -42,24 +45,40 @@ class Histories:
             self.items[kept],
             self.ages[kept],
             self.weights[kept],
+            self.side,
         )
 
     def decayed(self, decay: float) -> csr_array[np.float32]:
         """(n_users, n_items): weight · decay^steps / √(Σ |weight| · decay^steps), as recsys_api._shares.
 
-        What has decayed below a hundredth is left out.
+        What has decayed below a hundredth is left out. The sum is over all, whatever the side.
         """
         factors = np.float64(decay) ** steps(self.ages)
         kept = factors >= SMALLEST_FACTOR
         users, weights = self.users[kept], (self.weights * factors)[kept]
         totals = np.bincount(users, np.abs(weights), self.n_users)
         weights /= np.sqrt(totals)[users]
+        weights[weights * self.side < 0] = 0
         starts = np.searchsorted(users, np.arange(self.n_users + 1))
         matrix = csr_array(
             (weights.astype(np.float32), self.items[kept], starts), (self.n_users, self.n_items)
         )
         matrix.sort_indices()
         return matrix
+
+
+def served(
+    scores: Callable[[Histories], npt.NDArray[np.float32]], known: Histories
+) -> npt.NDArray[np.float32]:
+    """(n_users, n_items): what scores says of what is liked, and of what is disliked where that is below 0.
+
+    A dislike speaks against items, never for one.
+    """
+    if not (known.weights < 0).any():
+        return scores(known)
+    total = scores(replace(known, side=1))
+    total += np.minimum(0, scores(replace(known, side=-1)))
+    return total
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,9 @@ class MeanQuery:
     fade: float
 
     def queries(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """(n_users, dimensions), what is added to the queries of these histories."""
+        """(n_users, dimensions), what is added to the queries of these histories; nothing of dislikes."""
+        if histories.side < 0:
+            return np.zeros((histories.n_users, len(self.query)), np.float32)
         return fading_shares(histories, self.fade)[:, None] * self.query
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
-from recsys_pg.collaborative.histories import Histories
+from recsys_pg.collaborative.histories import Histories, served
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Scorer
 from recsys_pg.collaborative.shortlist import Shortlist
@@ -118,12 +118,16 @@ def choose(
 
 def scores_of(mixture: Mixture, operators: Mapping[str, Scorer], known: Histories) -> Floats:
     """(n_users, n_items), the scores that a mixture gives to all items."""
-    total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
-    for term in mixture.terms:
-        scores = operators[term.operator].scores(known.decayed(term.decay))
-        scores *= np.float32(term.weight)
-        total += scores
-    return total
+
+    def scores(known: Histories) -> Floats:
+        total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
+        for term in mixture.terms:
+            scores = operators[term.operator].scores(known.decayed(term.decay))
+            scores *= np.float32(term.weight)
+            total += scores
+        return total
+
+    return served(scores, known)
 
 
 class _Lists:

@@ -1,11 +1,20 @@
 """What is known of a user at a moment, against a plain reading of its definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys_pg.collaborative.histories import histories, histories_at, sampled_histories, steps
+from recsys_pg.collaborative.histories import (
+    MeanQuery,
+    histories,
+    histories_at,
+    sampled_histories,
+    served,
+    steps,
+)
 from recsys_pg.collaborative.log import InteractionLog
 
 EVENTS = st.lists(
@@ -90,3 +99,19 @@ def test_sampled_moments_are_the_same_for_a_seed():
     assert first.items.tolist() == second.items.tolist()
     assert first.items.tolist() != other.items.tolist()
     assert sampled_histories(log, 1000).n_users == 200
+
+
+def test_a_dislike_speaks_against_items_and_never_for_one():
+    log = InteractionLog.of([1, 1, 1, 2, 2, 3], [0, 1, 2, 0, 3, 4], [1, -1, 0.5, 0.3, 1, -0.5], range(6))
+    known = histories(log)
+    graph = np.random.default_rng(0).normal(size=(5, 5))
+    decayed = known.decayed(0.9).toarray()
+    expected = np.maximum(decayed, 0) @ graph + np.minimum(0, np.minimum(decayed, 0) @ graph)
+    found = served(lambda part: part.decayed(0.9) @ graph, known)
+    assert found == pytest.approx(expected, abs=1e-6)
+    # who dislikes nothing has the plain sum
+    assert found[1] == pytest.approx(decayed[1] @ graph, abs=1e-6)
+    assert (found[2] <= 0).all()
+    mean = MeanQuery(np.ones(3, np.float32), 2.0)
+    assert not mean.queries(replace(known, side=-1)).any()
+    assert mean.queries(replace(known, side=1))[0].all()
