@@ -8,6 +8,6 @@ begin
     if n is null or n not between 1 and 1000 then
         raise exception using errcode = 'RS010',
             message = format('n is %s, not between 1 and 1000', coalesce(n::text, 'NULL')),
-            hint = 'n is the length of the list. For more rows than 1000, page with exclude_item_ids.';
+            hint = 'n is the length of the list. For more rows than 1000, ask page by page: shown_item_ids, in searches exclude_item_ids.';
     end if;
 end $$;

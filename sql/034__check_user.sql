@@ -13,6 +13,6 @@ begin
     if not exists (select from recsys.users u where u.id = _check_user.user_id) then
         raise exception using errcode = 'RS001',
             message = format('user %s does not exist', user_id),
-            hint = 'Register users with recsys_api.ensure_user; for anonymous visitors use recommend_for_items or popular_items.';
+            hint = 'Register users with recsys_api.ensure_user, in a statement of its own; for anonymous visitors use recommend_for_items or popular_items.';
     end if;
 end $$;

@@ -61,11 +61,18 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @model.command()
-def show(context: typer.Context, model_id: Id, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    model_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="Of the model; the active one if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what a model is made of, and how it compares with what was left out and with the one before.
 
     \b
-    Example:
+    Examples:
+      recsys-pg model show
       recsys-pg model show 7
     """
     from recsys_pg.cli.trained_models import read_model

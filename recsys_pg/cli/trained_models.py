@@ -44,14 +44,17 @@ def read_models(connection: sa.Connection, model_id: int | None = None) -> list[
         return [TrainedModel(**row) for row in connection.execute(statement).mappings()]
 
 
-def read_model(connection: sa.Connection, model_id: int) -> TrainedModel:
-    """The model with this id.
+def read_model(connection: sa.Connection, model_id: int | None = None) -> TrainedModel:
+    """The model with this id, or the active one.
 
     Raises:
         InvalidArgumentError: there is none.
     """
     for found in read_models(connection, model_id):
-        return found
+        if found.is_active or model_id is not None:
+            return found
+    if model_id is None:
+        raise InvalidArgumentError("No trained model is active.", "Train one: recsys-pg train.")
     raise InvalidArgumentError(
         f"{model_id} is no trained model.", "recsys-pg model list shows those that there are."
     )

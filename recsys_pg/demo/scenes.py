@@ -128,7 +128,7 @@ select recsys_api.record_interaction(recsys_api.user_id('{PERSON}'), recsys_api.
 
 def newcomer(console: Console, connection: sa.Connection) -> None:
     """A brand-new user: popular films, and personal ones from the first interaction on."""
-    _heading(console, 5, "Somebody new: popular films first, personal ones after a single like")
+    _heading(console, 5, "Somebody new: popular films first, and more personal ones with every like")
     register = f"select recsys_api.ensure_user('{NEWCOMER}');"
     recommend = f"""\
 select rank, title, category, score, reason

@@ -88,7 +88,10 @@ class ScenarioRepository:
                 .execution_options(populate_existing=True)
             ).all()
         if stored is None:
-            raise UnknownScenarioError(f"There is no scenario {name!r}.", "Define it with define().")
+            known = ", ".join(self.names()[:5])
+            raise UnknownScenarioError(
+                f"There is no scenario {name!r}.", f"There are: {known}." if known else "None is defined."
+            )
         return _scenario(stored, boosts, pins)
 
     def names(self) -> list[str]:
