@@ -27,6 +27,8 @@ def test_models_are_listed_shown_and_switched(cli, own_shop):
     shown = cli("model", "show", str(first), "--database-url", own_shop)
     assert shown.code == 0, shown.err
     assert f"Model {first}, not active" in shown.out
+    active = cli("model", "show", "--database-url", own_shop).out
+    assert f"Model {second['model_id']}, active" in active
     assert cli("model", "show", str(first), "--json", "--database-url", own_shop).json["id"] == first
 
 
