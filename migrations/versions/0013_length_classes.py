@@ -28,7 +28,7 @@ alter table recsys.models
             or decays is not null and length(length_classes) > 0 and cardinality(class_lengths) = 3));
 alter table recsys.models alter column length_classes set storage external;
 comment on column recsys.models.length_classes is
-    'Two bits for each item, see recsys_api._length_slot: 3 for the longest targets … 0. recsys_api._nearest_factors compares the long ones first.';
+    'Two bits for each item, see recsys_api._length_class: 3 for the longest targets … 0. recsys_api._nearest_factors compares the long ones first.';
 comment on column recsys.models.class_lengths is 'The length of the shortest target of class 1, 2 and 3.';
 comment on column recsys.models.scanned_from is
     'The targets longer than this are so few that comparing all takes less time than walking through their indexes; NULL: there are too many. One of the limits of the bands that item_factors has indexes for.';

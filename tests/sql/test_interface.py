@@ -242,7 +242,7 @@ def test_every_function_that_names_anything_has_a_search_path_of_its_own(catalog
             and not exists (select from unnest(proconfig) c (entry) where c.entry like 'search_path=%')
         """
     ).fetchall()
-    assert without == [("_interaction_weight",), ("_length_slot",), ("_length_class",)]
+    assert without == [("_interaction_weight",), ("_length_class",)]
 
 
 def test_the_search_path_of_a_function_is_the_catalogue_and_pgvector(catalogue):

@@ -9,7 +9,8 @@ declare
     lengths     real[] := (select m.class_lengths from recsys.models m where m.id = model_id);
     classes     bytea;
     item        record;
-    place       integer;
+    slots       integer;
+    slot        integer;
     shift       integer;
 begin
     for item in
@@ -20,9 +21,10 @@ begin
             select m.length_classes || '' into classes from recsys.models m where m.id = model_id for no key update;
         end if;
         continue when recsys_api._length_class(classes, item.id) >= item.class;
-        place := recsys_api._length_slot(classes, item.id) / 4;
-        shift := 2 * (recsys_api._length_slot(classes, item.id) & 3);
-        classes := set_byte(classes, place, (get_byte(classes, place) & ~(3 << shift)) | (item.class << shift));
+        slots := 4 * length(classes) - 1;
+        slot := (item.id % slots + slots) % slots;
+        shift := 2 * (slot & 3);
+        classes := set_byte(classes, slot / 4, (get_byte(classes, slot / 4) & ~(3 << shift)) | (item.class << shift));
     end loop;
     update recsys.models m set length_classes = classes where m.id = model_id and m.length_classes <> classes;
 end $$;
