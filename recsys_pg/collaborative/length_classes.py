@@ -65,8 +65,8 @@ def packed_classes(item_ids: npt.NDArray[np.int64], counts: list[int], n_classes
     """Two bits for each of at least n_classes ids: how many of the counts are above an id's place.
 
     The two bits of an id are those whose number is the id modulo how many there are less one, a prime, as
-    recsys_api._length_class reads them. Ids without gaps have two each; of others some share them, and the highest
-    class counts.
+    recsys_api._length_class reads them. Ids without gaps have two each; of others some share them, and the
+    highest class counts.
     """
     n_bytes = -(-(n_classes + 1) // 4)
     while not _is_prime(4 * n_bytes - 1):
