@@ -17,7 +17,7 @@
 --   shown_item_ids      for the next page: what the pages before showed, which is left out; ranks, pins and
 --                       new_item_share count on
 -- Order: rank. score is the predicted preference, comparable within one call, times what boosts, popularity_damping and
--- rotation make of it; 0 for items listed by popularity. reason says why; reason_item_id is the past item that contributed
+-- rotation make of it; 0 for items listed by popularity alone. reason says why; reason_item_id is the past item that contributed
 -- most. placement says what put the item there: score, boost, pin, or exploration (new_item_share).
 -- Errors: RS001 for an unknown user; RS010 for what is out of range; RS013 for a rule that is unknown or broken; RS014 for an
 -- unknown scenario.

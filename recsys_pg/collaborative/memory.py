@@ -52,7 +52,7 @@ def base_gb(size: Size) -> float:
     Up to 0.3 GB of it is of the blocks that products are computed in.
     """
     return (
-        130 * size.interactions
+        140 * size.interactions
         + 24 * size.likes
         + 60 * size.users
         + (2 * DIMENSIONS if size.embedded else 0) * size.items
