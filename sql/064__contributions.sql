@@ -1,5 +1,6 @@
 -- Private. What each item of a history contributes to the hybrid score of each target item; their sum is the score. What is
--- disliked speaks against items, never for one: of what contributes more than nothing together, nothing. Not by factors, it is what the item graph and the texts say.
+-- disliked speaks against items, never for one: of what contributes more than nothing together, nothing. Not by
+-- factors, it is what the item graph and the texts say.
 --   graph    what people tell: by the item factors and residuals of the active model, at all its time scales; or, without
 --            factors, weight * edge weight of the item graph, of a dislike along positive edges only
 --   content  without item factors, setting hybrid.content_weight * the past item's share of the product of taste and target

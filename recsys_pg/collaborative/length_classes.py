@@ -34,14 +34,9 @@ def classify_lengths(connection: psycopg.Connection[Any], model_id: int) -> None
     )
     row = connection.execute(sql.SQL("select count(*), {} from {}").format(counts, part)).fetchone()
     items, *longer = row or (0, *[0] * len(_LIMITS))
+    few = [limit for limit, rows in zip(_LIMITS, longer, strict=True) if rows <= _SCANNED]
     connection.execute(
-        "update recsys.models set scanned_from = %s where id = %s",
-        (
-            min(
-                (limit for limit, rows in zip(_LIMITS, longer, strict=True) if rows <= _SCANNED), default=None
-            ),
-            model_id,
-        ),
+        "update recsys.models set scanned_from = %s where id = %s", (min(few, default=None), model_id)
     )
     if items < SHARES[-1]:
         return

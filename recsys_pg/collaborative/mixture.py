@@ -119,7 +119,7 @@ def choose(
 def scores_of(mixture: Mixture, operators: Mapping[str, Scorer], known: Histories) -> Floats:
     """(n_users, n_items), the scores that a mixture gives to all items."""
 
-    def scores(known: Histories) -> Floats:
+    def summed(known: Histories) -> Floats:
         total: Floats = np.zeros((known.n_users, known.n_items), np.float32)
         for term in mixture.terms:
             scores = operators[term.operator].scores(known.decayed(term.decay))
@@ -127,7 +127,7 @@ def scores_of(mixture: Mixture, operators: Mapping[str, Scorer], known: Historie
             total += scores
         return total
 
-    return served(scores, known)
+    return served(summed, known)
 
 
 class _Lists:
