@@ -177,11 +177,22 @@ def _failed(error: Exception, this_run: Invocation) -> int:
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help." if context is not None else ""
         text = error.format_message()  # type: ignore[attr-defined]
-        _say(f"Error: {text if text.endswith(('.', '?', '!')) else text + '.'}{hint}")
+        text = text if text.endswith((".", "?", "!")) else text + "."
+        _say(f"Error: {text}{_value_behind(error, text)}{hint}")
         return getattr(error, "exit_code", errors.USAGE)
     explained = errors.explained(error)
     _say(f"Error: {explained.message} {explained.hint}")
     return errors.exit_code(explained)
+
+
+def _value_behind(error: Exception, text: str) -> str:
+    """What was given, where the text of a usage error does not name it."""
+    import pydantic
+
+    if not isinstance(error.__cause__, pydantic.ValidationError):
+        return ""
+    given = str(error.__cause__.errors()[0]["input"])
+    return "" if repr(given) in text else f" It is {given!r}."
 
 
 def _say(text: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
@@ -111,10 +112,19 @@ def _check_place(option: str, file: Path | None) -> None:
     """Refuse a file that cannot be written before the work begins, not when it is done."""
     if file is None or (file == _STDOUT and option == "--json"):
         return
-    if file == _STDOUT or file.is_dir() or not file.parent.is_dir():
+    remedy = "name a file in a folder that exists and can be written"
+    if file == _STDOUT or file.is_dir():
+        raise typer.BadParameter(f"{file} is no file: {remedy}.", param_hint=option)
+    try:
+        if file.exists():
+            file.open("ab").close()
+        else:
+            TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
         raise typer.BadParameter(
-            f"{file} cannot be written: name a file in a folder that exists.", param_hint=option
-        )
+            f"{file} cannot be written ({reason}): {remedy}.", param_hint=option
+        ) from None
 
 
 def _write(found: "Evaluation", json_file: Path | None, html_file: Path | None) -> None:
@@ -145,6 +155,7 @@ def _print(found: "Evaluation") -> None:
             print_table(table)
     print_line()
     print_line(wording.summary(found))
+    print_line("What the numbers mean: docs/evaluation.md, or the report that --html writes.")
 
 
 def _accuracy(found: "Evaluation") -> list[Column]:

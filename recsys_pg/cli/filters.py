@@ -1,5 +1,6 @@
 """The options that say which items may be listed: the same for every command that lists items."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys_pg.cli.errors import one_line
 from recsys_pg.cli.option_groups import with_options
 from recsys_pg.types import ItemFilter
 
@@ -60,7 +62,7 @@ class FilterOptions:
     ] = False
 
     def item_filter(self, items: "ItemRepository") -> ItemFilter:
-        """The filter that the options stand for.
+        """The filter that the options stand for; a category that no item has is told on stderr.
 
         Raises:
             UnknownItemError: an excluded item does not exist.
@@ -68,6 +70,8 @@ class FilterOptions:
         """
         from recsys_pg.cli.lookup import find_item
 
+        for category in items.unused_categories(self.categories or ()):
+            print(one_line(f"No item has the category {category!r}."), file=sys.stderr)
         excluded = [find_item(items, text, external=self.external).id for text in self.excluded_items or ()]
         return ItemFilter(
             categories=tuple(self.categories) if self.categories else None,

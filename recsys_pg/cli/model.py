@@ -118,7 +118,7 @@ def show(
         print_line()
         print_table(
             [
-                Column("held-out likes", ["the sum", *(name for name, _ in alone)]),
+                Column(_held_out(metrics), ["the sum", *(name for name, _ in alone)]),
                 Column("NDCG@20", [_number(metrics["ndcg"]), *(_number(v) for _, v in alone)], right=True),
             ]
         )
@@ -168,6 +168,11 @@ def _switch(context: typer.Context, model_id: int | None, as_json: bool) -> None
         print_json({"active": active})
     else:
         print_line(f"Model {active} is active.")
+
+
+def _held_out(metrics: Mapping[str, Any]) -> str:
+    users = metrics.get("held_out_users")  # models of earlier versions do not say
+    return f"held-out likes of {users:,} users" if users else "held-out likes"
 
 
 def _number(value: Any) -> str:

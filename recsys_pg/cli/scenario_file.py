@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
@@ -37,8 +37,12 @@ _CONDITIONS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read(path: Path) -> Scenario:
+def read(path: Path, item_id_of: Callable[[str], int]) -> Scenario:
     """The scenario that a file describes.
+
+    Args:
+        path: of a TOML file.
+        item_id_of: the id of the item with an external_id, for pins that have one in place of an item_id.
 
     Raises:
         InvalidArgumentError: the file cannot be read, is no TOML, or says what a scenario does not have.
@@ -55,7 +59,7 @@ def read(path: Path) -> Scenario:
             f"{path} is no TOML: {error}.", "recsys-pg scenarios define --help shows such a file."
         ) from error
     tables = {name: content.pop(name) for name in _TABLES if name in content}
-    controls = _checked(content, _CONTROLS, str(path))
+    controls = _checked(content, _CONTROLS, str(path), further=_TABLES)
     hours = controls.pop(_HALF_LIFE, None)
     try:
         half_life = None if hours is None else timedelta(hours=hours)
@@ -71,7 +75,7 @@ def read(path: Path) -> Scenario:
             _boost(each, f"boost {number} of {path}") for number, each in _entries(tables, "boosts", path)
         ),
         pins=tuple(
-            Pin(**_complete(each, {"item_id": int, "place": int}, f"pin {number} of {path}"))
+            _pin(each, f"pin {number} of {path}", item_id_of)
             for number, each in _entries(tables, "pins", path)
         ),
     )
@@ -138,6 +142,13 @@ def _boost(content: Any, where: str) -> Boost:
     return Boost(_filter(entry["filter"], where), float(entry["factor"]))
 
 
+def _pin(content: Any, where: str, item_id_of: Callable[[str], int]) -> Pin:
+    if isinstance(content, dict) and "external_id" in content:
+        entry = _complete(content, {"external_id": str, "place": int}, where)
+        return Pin(item_id_of(entry["external_id"]), entry["place"])
+    return Pin(**_complete(content, {"item_id": int, "place": int}, where))
+
+
 def _entries(tables: Mapping[str, Any], name: str, path: Path) -> list[tuple[int, Any]]:
     entries = tables.get(name, [])
     if not isinstance(entries, list):
@@ -153,12 +164,15 @@ def _complete(content: Any, types: Mapping[str, Any], where: str) -> dict[str, A
     return entry
 
 
-def _checked(content: Any, types: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _checked(
+    content: Any, types: Mapping[str, Any], where: str, *, further: Sequence[str] = ()
+) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidArgumentError(f"{where} is no table.", "recsys-pg scenarios define --help shows one.")
     for name, value in content.items():
         if name not in types:
-            raise InvalidArgumentError(f"{where} has no {name!r}.", f"It has {', '.join(types)}.")
+            known = ", ".join([*types, *further])
+            raise InvalidArgumentError(f"{where} has no {name!r}.", f"It has {known}.")
         # a TOML boolean is a Python int
         if not isinstance(value, types[name]) or (isinstance(value, bool) and types[name] is not bool):
             raise InvalidArgumentError(

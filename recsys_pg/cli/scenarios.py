@@ -67,12 +67,14 @@ def define(
       [[pins]]
       item_id = 50
       place = 2
+
+    A pin may name its item by external_id = "SKU-4711" instead.
     """
     from recsys_pg.cli.scenario_file import read, summary
     from recsys_pg.unit_of_work import UnitOfWork
 
-    scenario = read(file)
     with connected(context) as engine, UnitOfWork(engine) as work:
+        scenario = read(file, lambda external_id: work.items.by_external_id(external_id).id)
         work.scenarios.define(name, scenario)
     if as_json:
         print_json({"name": name, "scenario": scenario})

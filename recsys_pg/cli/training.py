@@ -108,8 +108,7 @@ def _summary(report: "TrainReport") -> str:
         added = ", ".join(
             f"{term.operator} ({share})" for term, share in zip(report.terms, shares, strict=True)
         )
-        reached = f", NDCG@20 {report.ndcg:.4f} on held-out likes" if report.ndcg is not None else ""
-        parts.append(f"The hybrid adds up {added}{reached}.")
+        parts.append(f"The hybrid adds up {added}{_reached(report)}.")
     parts.append(report.message)
     if report.comparison:
         parts.append(compared(**asdict(report.comparison)))
@@ -119,3 +118,12 @@ def _summary(report: "TrainReport") -> str:
         else f"So the old model stays; switch with: recsys-pg model activate {report.model_id}."
     )
     return " ".join(parts)
+
+
+def _reached(report: "TrainReport") -> str:
+    from recsys_pg.collaborative.comparison import LEAST_USERS
+
+    if report.ndcg is None:
+        return ""
+    few = ", too few to say much" if report.held_out_users < LEAST_USERS else ""
+    return f", NDCG@20 {report.ndcg:.4f} on the held-out likes of {report.held_out_users:,} users{few}"

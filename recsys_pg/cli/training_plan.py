@@ -20,6 +20,7 @@ def print_plan(plan: "TrainingPlan") -> None:
     )
     print_line()
     rows = [(name, "learned") for name in plan.operators]
+    rows.append(("repeat", "added if people like again what they liked"))
     rows += [(name, f"left out: {reason}") for name, reason in plan.left_out.items()]
     print_table(
         [
@@ -33,7 +34,7 @@ def print_plan(plan: "TrainingPlan") -> None:
     print_line(f"Memory: {plan.peak_gb:.2g} GB at most, of {plan.memory_gb:g}.")
     low, high = plan.seconds
     longest = max(plan.parts, key=lambda part: plan.parts[part])
-    print_line(f"Time: {_duration(low)} to {_duration(high)}, most of it to {longest}.")
+    print_line(f"Time: {_duration(low)} to {_duration(high)}, most of it to {longest}, on an idle machine.")
     print_line(f"Disk: up to {plan.disk_gb:.2g} GB beside the models that there are.")
     if plan.compared_users is None:
         print_line("No active model to compare with: the new one would be used.")

@@ -36,11 +36,13 @@ class TrainingPlan:
         users, items: those in a positive interaction.
         interactions: pairs of a user and an item that learning would be from.
         message: what is missing, so that nothing would be learned; empty otherwise.
-        operators: that the sum of the hybrid is chosen from.
+        operators: that the sum of the hybrid is chosen from; `repeat` is added where people like again what
+            they liked.
         left_out: why each of the others would not be tried.
         algorithms: of the item graph; of two, the better one by held-out likes is taken.
         memory_gb: the bound; peak_gb: what is expected to be taken at most.
-        seconds: from and to which time is expected; parts: how many seconds of what, in the middle.
+        seconds: from and to which time is expected where nothing else computes; parts: how many seconds of
+            what, in the middle.
         disk_gb: of the new model, beside those that are there.
         compared_users: of about how many users the latest likes would decide between the new model and the
             active one; None without an active one, and below 50 they would not.
@@ -98,7 +100,8 @@ def plan_training(
     check_least(size, neighbors, memory_gb)
     selection = fitting(size, memory_gb, neighbors=neighbors)
     chosen, _ = choose_by_size(algorithm, size.items, graph_memory_gb(size, memory_gb, selection.neighbors))
-    algorithms = ("ease", "cosine") if algorithm == "auto" and chosen == "ease" else (chosen,)
+    tells = algorithm == "auto" and chosen == "ease" and counts.askable >= LEAST_USERS
+    algorithms = ("ease", "cosine") if tells else (chosen,)
     parts = expected_seconds(size, selection.chosen, algorithms, counts.all_users, measured_speed())
     total = sum(parts.values())
     compared = None

@@ -55,6 +55,7 @@ class TrainReport:
         neighbors_written: items that have neighbors, each a row of recsys.item_neighbors.
         terms: the sum that the hybrid scores by; none when memory_gb sufficed for no operator.
         ndcg: NDCG@20 of the sum on what was held out; None when nothing could be.
+        held_out_users: of how many users something was held out.
         ndcg_alone: the same of each operator at its best decay.
         trend: how much more what is liked lately counts; None is no more.
         prior: how what the mean user is shown counts for people of whom little is known; None is not at all.
@@ -83,6 +84,7 @@ class TrainReport:
     prior: Prior | None = None
     graph_ndcg: Mapping[str, float] = field(default_factory=dict)
     resumed: Sequence[str] = ()
+    held_out_users: int = 0
 
 
 def train(
@@ -219,6 +221,8 @@ def _learned(
     held_out = hold_out(
         log, targets=options.holdout, since=active.until + 1 if active else None, seed=options.seed
     )
+    asked = int(np.count_nonzero(np.diff(held_out.targets.indptr)))
+    outcome = replace(outcome, held_out_users=asked)
     model = learn_model(
         log,
         material.embeddings,
@@ -291,6 +295,7 @@ def _metrics(outcome: TrainReport, trained: Trained, seconds: float) -> dict[str
         "edges": trained.graph.nnz,
         "graph_ndcg": dict(outcome.graph_ndcg),
         "ndcg": outcome.ndcg,
+        "held_out_users": outcome.held_out_users,
         "ndcg_alone": dict(outcome.ndcg_alone),
         "left_out": dict(outcome.left_out),
         "comparison": asdict(outcome.comparison) if outcome.comparison else None,

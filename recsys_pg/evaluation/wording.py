@@ -25,14 +25,17 @@ METRICS = {
 
 def summary(found: Evaluation) -> str:
     """What was found, for somebody who reads one sentence."""
-    recall = {row.method: f"{row.recall_at[-1]:.1%}" for row in found.methods}
+    recall = {row.method: row.recall_at[-1] for row in found.methods}
     sentence = (
         f"Of what {found.sizes.asked_users:,} people went on to like, {found.reference} has"
-        f" {recall[found.reference]} among the first {max(found.options.ks)} of {found.sizes.items:,} items"
+        f" {recall.pop(found.reference):.1%} among the first {max(found.options.ks)} of"
+        f" {found.sizes.items:,} items"
     )
-    if "popular" in recall and found.reference != "popular":
-        return f"{sentence}; what is popular has {recall['popular']}."
-    return f"{sentence}."
+    popular = f"what is popular has {recall.pop('popular'):.1%}" if "popular" in recall else ""
+    best = max(recall, key=lambda method: recall[method], default=None)
+    name = f"the best of the others, {best}," if len(recall) > 1 else best
+    other = f"{name} has {recall[best]:.1%}" if best else ""
+    return "; ".join(filter(None, (sentence, other, popular))) + "."
 
 
 def setting(found: Evaluation) -> str:

@@ -61,6 +61,15 @@ class ItemRepository:
         with translated_errors():
             return list(self._session.scalars(statement))
 
+    def unused_categories(self, categories: Iterable[str]) -> list[str]:
+        """Those of the categories that no item has, in the order given."""
+        with translated_errors():
+            return [
+                category
+                for category in categories
+                if not self._session.scalar(sa.select(sa.exists().where(Item.category == category)))
+            ]
+
     def save(self, record: ItemRecord) -> int:
         """Write one item and return its id; see `save_all`."""
         return self.save_all([record])[0]

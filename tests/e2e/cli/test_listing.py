@@ -179,3 +179,9 @@ def test_search_refuses_a_model_that_is_not_the_databases(cli, film_url, monkeyp
     failed = cli("search", "robots", "--database-url", film_url)
     assert failed.code == 1
     assert "stranger" in failed.error()
+
+
+def test_a_category_that_no_item_has_is_told(cli, shop):
+    listed = cli("popular", "--category", "Dramma", "--category", "Drama", "--json", "--database-url", shop)
+    assert set(ids(listed)) == {5, 8}
+    assert listed.err == "No item has the category 'Dramma'.\n"

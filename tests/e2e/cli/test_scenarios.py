@@ -26,6 +26,15 @@ def test_a_scenario_is_defined_shown_applied_and_dropped(cli, own_shop, tmp_path
     assert scenarios("--json").json == {}
 
 
+def test_a_pin_names_its_item_by_external_id(cli, own_shop, tmp_path):
+    file = tmp_path / "home.toml"
+    file.write_text("[[pins]]\nexternal_id = 'sku-5'\nplace = 2\n")
+    defined = cli("scenarios", "define", "home", str(file), "--json", "--database-url", own_shop)
+    assert defined.json["scenario"]["pins"] == [{"item_id": 5, "place": 2}]
+    file.write_text("[[pins]]\nexternal_id = 'sku-99'\nplace = 2\n")
+    assert "'sku-99'" in cli("scenarios", "define", "home", str(file), "--database-url", own_shop).error()
+
+
 def test_an_explanation_shows_what_damping_does(cli, shop):
     arguments = ("recommend", "1", "--popularity-damping", "0.5", "--explain", "--database-url", shop)
     assert "popularity damping" in cli(*arguments).out

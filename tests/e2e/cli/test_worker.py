@@ -110,8 +110,9 @@ def test_train_dry_run_says_what_would_be_learned_and_learns_nothing(cli, own_sh
     before = cli("model", "list", "--json", "--database-url", own_shop).json
     shown = cli("train", "--dry-run", "--database-url", own_shop)
     assert shown.code == 0, shown.err
-    for word in ("likes of 3 users", "cooccurrence", "left out", "Memory:", "Time:", "Disk:", "Item graph:"):
+    for word in ("likes of 3 users", "cooccurrence", "repeat", "left out", "Memory:", "Time:", "Disk:"):
         assert word in shown.out
+    assert "Item graph: EASE." in shown.out  # of three users nothing tells which is better
     plan = cli("train", "--dry-run", "--memory-gb", "2", "--json", "--database-url", own_shop).json
     assert plan["memory_gb"] == 2
     assert "cooccurrence" in plan["operators"]

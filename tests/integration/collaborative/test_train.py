@@ -82,6 +82,7 @@ def test_the_model_says_what_it_was_trained_with(engine, shop):
     assert set(model.metrics.pop("ndcg_alone")) == set(report.ndcg_alone)
     assert model.metrics.pop("left_out") == {**report.left_out}
     assert model.metrics.pop("graph_ndcg") == pytest.approx({**report.graph_ndcg})
+    assert 0 < model.metrics.pop("held_out_users") == report.held_out_users <= 60
     assert model.metrics == {"users": 60, "items": 20, "interactions": 300, "comparison": None}
 
 

@@ -31,7 +31,13 @@ SCENARIO = Scenario(
 def test_what_is_written_is_read_again(tmp_path: Path, scenario: Scenario) -> None:
     file = tmp_path / "home.toml"
     file.write_text(written(scenario), encoding="utf-8")
-    assert read(file) == scenario
+    assert read(file, int) == scenario
+
+
+def test_a_pin_may_name_its_item_by_external_id(tmp_path: Path) -> None:
+    file = tmp_path / "home.toml"
+    file.write_text("[[pins]]\nexternal_id = 'SKU-7'\nplace = 2\n")
+    assert read(file, {"SKU-7": 70}.__getitem__).pins == (Pin(70, 2),)
 
 
 def test_a_summary_is_one_line() -> None:
@@ -44,7 +50,7 @@ def test_a_summary_is_one_line() -> None:
     ("text", "message"),
     [
         ("diversity =", "is no TOML"),
-        ("diversty = 1", "has no 'diversty'"),
+        ("diversty = 1", "has no 'diversty'.* It has .*diversity.*, filter, boosts, pins"),
         ("diversity = 'much'", "diversity of .* is 'much'"),
         ("max_per_category = true", "max_per_category of .* is True"),
         ("max_per_category = 1.5", "max_per_category of .* is 1.5"),
@@ -56,15 +62,17 @@ def test_a_summary_is_one_line() -> None:
         ("[[boosts]]\nfactor = 2", "boost 1 of .* lacks filter"),
         ("[[pins]]\nitem_id = 1", "pin 1 of .* lacks place"),
         ("[[pins]]\nitem_id = '1'\nplace = 2", "item_id of pin 1 .* is '1'"),
+        ("[[pins]]\nexternal_id = 1\nplace = 2", "external_id of pin 1 .* is 1"),
+        ("[[pins]]\nexternal_id = '1'\nitem_id = 1\nplace = 2", "pin 1 .* has no 'item_id'"),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "home.toml"
     file.write_text(text)
     with pytest.raises(InvalidArgumentError, match=message):
-        read(file)
+        read(file, int)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="cannot be read"):
-        read(tmp_path / "nothing.toml")
+        read(tmp_path / "nothing.toml", int)

@@ -22,6 +22,7 @@ from recsys_pg.evaluation import (
 )
 from recsys_pg.evaluation.report.charts import Axis, apart
 from recsys_pg.evaluation.results import Options, Sizes, Versions
+from recsys_pg.evaluation.wording import summary
 
 VOID = {"meta", "line", "circle", "polyline"}
 
@@ -154,3 +155,14 @@ def test_labels_keep_apart_within_the_chart(wanted):
     assert all(place <= 100 for place in placed)
     # in the order of what they stand for
     assert all(a <= b for a, b in pairwise(place for _, place in sorted(zip(wanted, placed, strict=True))))
+
+
+def test_the_summary_names_the_best_of_the_others(found):
+    others = [method("content", 0.05, None), method("item_based", 0.15, None)]
+    hybrid = "Of what 300 people went on to like, hybrid has 20.0% among the first 20 of 1,000 items"
+    assert summary(replace(found, methods=[*found.methods, *others])) == (
+        f"{hybrid}; the best of the others, item_based, has 15.0%; what is popular has 10.0%."
+    )
+    one = replace(found, methods=[*found.methods[:1], others[0]])
+    assert summary(one) == f"{hybrid}; content has 5.0%."
+    assert summary(replace(found, methods=found.methods[:1])) == f"{hybrid}."
