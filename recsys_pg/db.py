@@ -29,6 +29,26 @@ _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
 
 _UNREACHABLE = ("08", "28", "3D", "57P")  # connection, log-in, database name, shutdown or start-up
 _SCHEMA_MISSING = {"42P01", "42883", "3F000"}  # undefined table, function, schema
+_CHECK_VIOLATION, _INVALID_TEXT = "23514", "22P02"
+
+_KEY = "a key has 1 to 255 characters."
+_OBJECT = "attributes are an object, of names and values."
+_VALUES = {
+    "items_external_id_check": _KEY,
+    "items_category_check": "a category has 1 to 255 characters.",
+    "items_tags_check": "a tag has 1 to 255 characters.",
+    "items_price_check": "a price is 0 or more, and finite.",
+    "items_attributes_check": _OBJECT,
+    "users_external_id_check": _KEY,
+    "users_attributes_check": _OBJECT,
+    "interaction_kinds_kind_check": "a kind has lower-case letters, digits and underscores, a letter first.",
+    "interaction_kinds_weight_check": "a weight is between -1000 and 1000.",
+    "interaction_kinds_value_center_check": "the middle of the values is between -1e9 and 1e9.",
+    "interactions_value_check": "a value is between -1e9 and 1e9.",
+    "interactions_event_id_check": _KEY,
+    "interactions_occurred_at_check": "a time is finite.",
+}
+"""What the constraints allow on what applications write."""
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
@@ -135,14 +155,14 @@ def translate(error: BaseException) -> errors.RecsysError | None:
     elif state == "55P03":
         known = errors.DatabaseError(message, "Somebody holds a lock on it: try again later.")
     elif isinstance(original, psycopg.DataError) or state.startswith(("22", "23")):
-        constraint = original.diag.constraint_name
-        named = f"{message[:-1]} (constraint {constraint})." if constraint else message
-        known = errors.InvalidArgumentError(named, _remedy(original, constraint, hint))
+        known = errors.InvalidArgumentError(_named(original, message), _remedy(original, hint))
     elif isinstance(original, psycopg.OperationalError) and (not state or state.startswith(_UNREACHABLE)):
         reason = " ".join(str(original).split())
+        remedy = "Check RECSYS_PG_DATABASE_URL, the password and that the server runs."
+        if "Is the server running locally" in reason:
+            remedy += " The embedded one: recsys-pg server start."
         known = errors.DatabaseUnavailableError(
-            _sentence(f"The database cannot be reached: {reason}"),
-            "Check RECSYS_PG_DATABASE_URL, the password and that the server runs.",
+            _sentence(f"The database cannot be reached: {reason}"), remedy
         )
     return known
 
@@ -159,15 +179,31 @@ def translated_errors() -> Iterator[None]:
         raise known from error
 
 
-def _remedy(error: psycopg.Error, constraint: str | None, hint: str) -> str:
+def _named(error: psycopg.Error, message: str) -> str:
+    """What was wrong, with the constraint that it broke and, where that is one of values, the row."""
+    constraint = error.diag.constraint_name
+    if error.sqlstate == _CHECK_VIOLATION:
+        return _sentence(f"{message} {error.diag.message_detail or ''}")
+    return f"{message[:-1]} (constraint {constraint})." if constraint else message
+
+
+def _remedy(error: psycopg.Error, hint: str) -> str:
+    constraint = error.diag.constraint_name
     if constraint in ("items_pkey", "users_pkey"):
         table = constraint.removesuffix("_pkey")
         return (
             "Generated ids have run into given ones: select setval(pg_get_serial_sequence"
             f"('recsys.{table}', 'id'), (select max(id) from recsys.{table}));"
         )
-    if constraint and error.sqlstate == "23514":
-        return "Correct the value; docs/architecture.md says where the constraints are."
+    if constraint and error.sqlstate == _CHECK_VIOLATION:
+        known = _VALUES.get(constraint, "the constraint says which are allowed.")
+        return f"Correct the value: {known}"
+    if error.sqlstate == _INVALID_TEXT:
+        return hint or (
+            "An id is a whole number; by_external_id finds it by the application's own key."
+            if "bigint" in str(error)
+            else "Pass a value of that type."
+        )
     return hint or _sentence(error.diag.message_detail or "")
 
 

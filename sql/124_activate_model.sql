@@ -2,7 +2,7 @@
 --
 -- Arguments: model_id, one of recsys.models; left out, the model that was active before: the way back.
 -- recsys-pg train keeps the active model, the one before and the one that it trained last.
--- Errors: RS010 when there is no such model; 55006 (object_in_use) while a training runs. For the owner of the schema.
+-- Errors: RS010 when there is no such model; 55006 (object_in_use) while a training or another switch runs. For the owner of the schema.
 -- Cost: about 3 ms for each item that came after the model was trained. Readers wait for nothing.
 -- Example: select recsys_api.activate_model((select max(id) from recsys.models where purpose = 'collaborative'));
 create or replace function recsys_api.activate_model(model_id bigint default null)
@@ -19,7 +19,7 @@ begin
     -- the key of recsys_pg.collaborative.trainer
     if not pg_try_advisory_xact_lock(1953653097) then
         raise exception using errcode = 'object_in_use',
-            message = 'a training runs on this database, which may remove models',
+            message = 'a training, which may remove models, or another switch runs on this database',
             hint = 'Try again when it has ended.';
     end if;
     if wanted is null and activate_model.model_id is null then

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 server = typer.Typer(
     help="Start and stop the embedded PostgreSQL, which serves this machine only. Needs the extra embedded."
+    " RECSYS_PG_EMBEDDED_DIR names its data directory: another one is another server."
 )
 
 

@@ -81,7 +81,32 @@ def test_a_violated_constraint_is_named_with_the_row(shared_engine):
         db.translated_errors(),
     ):
         connection.exec_driver_sql("insert into recsys.items (title, price) values ('x', -1)")
-    assert "(constraint items_price_check)" in raised.value.message
+    assert "items_price_check" in raised.value.message
+    assert "Failing row contains" in raised.value.message
+    assert ", -1, " in raised.value.message
+    assert raised.value.hint == "Correct the value: a price is 0 or more, and finite."
+
+
+def test_what_each_constraint_on_values_allows_is_told(shared_engine):
+    with shared_engine.connect() as connection:
+        names = connection.scalars(
+            sa.text(
+                "select conname from pg_constraint where contype = 'c' and conrelid in ("
+                "'recsys.items'::regclass, 'recsys.users'::regclass, 'recsys.interactions'::regclass,"
+                " 'recsys.interaction_kinds'::regclass) and conname not like '%embedding%'"
+            )
+        )
+        assert set(names) == set(db._VALUES)
+
+
+def test_what_is_no_id_is_told_how_to_find_one(shared_engine):
+    with (
+        shared_engine.connect() as connection,
+        pytest.raises(errors.InvalidArgumentError, match='"c1"') as raised,
+        db.translated_errors(),
+    ):
+        connection.execute(sa.text("select cast(:id as bigint)"), {"id": "c1"})
+    assert "by_external_id" in raised.value.hint
 
 
 def test_a_lost_connection_is_an_unavailable_database(shared_engine):
@@ -111,6 +136,7 @@ def test_no_connection_is_an_unavailable_database_and_no_password_is_shown(serve
     with pytest.raises(errors.DatabaseUnavailableError, match=message) as raised, db.translated_errors():
         engine.connect()
     assert "RECSYS_PG_DATABASE_URL" in raised.value.hint
+    assert ("recsys-pg server start" in raised.value.hint) == (parameters.get("host") == "/no/such/folder")
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 

@@ -9,6 +9,8 @@ from recsys_pg.cli.checks.check import Finding
 from recsys_pg.reporting import Reports
 
 _STALLED_SECONDS = 600
+_MANY = 2000
+"""Items below which no search takes long."""
 
 
 def queue(connection: sa.Connection) -> Iterator[Finding]:
@@ -69,8 +71,8 @@ def items_without_vector(connection: sa.Connection) -> Iterator[Finding]:
         yield Finding("ok", "None, apart from those in the queue.")
 
 
-def item_graph(connection: sa.Connection) -> Iterator[Finding]:
-    """The interactions were learned from."""
+def trained_model(connection: sa.Connection) -> Iterator[Finding]:
+    """The interactions were learned from, and by this version."""
     trained, interactions, since = connection.execute(
         sa.text(
             "select m.created_at, (select count(*) from recsys.interactions),"
@@ -91,3 +93,16 @@ def item_graph(connection: sa.Connection) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Trained on {trained:%Y-%m-%d}, {since:,} interactions since.")
+    if connection.scalar(
+        sa.text(
+            "select exists (select from recsys.models where purpose = 'collaborative' and is_active"
+            " and decays is not null and length_classes is null)"
+            " and (select count(*) from (select from recsys.items limit :many) i) = :many"
+        ),
+        {"many": _MANY},
+    ):
+        yield Finding(
+            "info",
+            "The model is of an earlier version: recommendations with a filter take longer than they need.",
+            "Run: recsys-pg train.",
+        )

@@ -30,7 +30,7 @@ _CONTENT: Mapping[str, Check] = {
     "queue": data.queue,
     "failed items": data.failed_items,
     "items without vector": data.items_without_vector,
-    "item graph": data.item_graph,
+    "trained model": data.trained_model,
     "embedding model": model.embedding_model,
 }
 

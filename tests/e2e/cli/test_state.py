@@ -57,7 +57,7 @@ def test_doctor_finds_nothing_wrong_with_a_shop(cli, own_shop):
         "worker,"
     ]
     found = findings(cli, own_shop)
-    assert {found[check]["level"] for check in ("connection", "schema", "indexes", "item graph")} == {"ok"}
+    assert {found[check]["level"] for check in ("connection", "schema", "indexes", "trained model")} == {"ok"}
     for finding in found.values():
         assert finding.keys() == {"check", "level", "message", "remedy"}
         assert finding["level"] == "ok" or finding["message"]
@@ -80,10 +80,10 @@ def test_doctor_finds_nothing_wrong_with_a_shop(cli, own_shop):
             "warn",
         ),
         ("delete from recsys.embedding_jobs", "items without vector", "warn"),
-        ("delete from recsys.models where purpose = 'collaborative'", "item graph", "warn"),
+        ("delete from recsys.models where purpose = 'collaborative'", "trained model", "warn"),
         (
             "update recsys.models set created_at = now() - interval '1 day' where purpose = 'collaborative'",
-            "item graph",
+            "trained model",
             "warn",
         ),
         ("update recsys.models set name = 'other' where purpose = 'embedding'", "embedding model", "warn"),
@@ -107,6 +107,14 @@ def test_doctor_names_what_is_wrong_and_the_remedy(cli, own_shop, damage, check,
     told = cli("doctor", "--database-url", own_shop)
     assert told.code == (1 if level == "fail" else 0)
     assert f"→ {found['remedy']}" in told.out
+
+
+def test_doctor_tells_of_a_model_of_an_earlier_version(cli, own_shop, monkeypatch):
+    told = "The model is of an earlier version"
+    execute(own_shop, "update recsys.models set decays = '{1}' where purpose = 'collaborative'")
+    assert told not in cli("doctor", "--database-url", own_shop).out
+    monkeypatch.setattr("recsys_pg.cli.checks.data._MANY", 8)
+    assert told in cli("doctor", "--database-url", own_shop).out
 
 
 def test_the_remedy_for_forgotten_items_works(cli, own_shop):
