@@ -28,8 +28,9 @@ class Holdout:
     learned is the log without what was held out. histories are those of the users asked, numbered from 0,
     seen is (n, n_items) what these say something of, and targets (n, n_items) what they liked next: none of
     it seen. again are the targets and what they consumed once more, by the same kind; recent are those of
-    the targets that were liked since a moment that `hold_out` was given. newcomers is the log of other users,
-    none of whom learned has anything of.
+    the targets that were liked since a moment that `hold_out` was given. moments is (n,) int64, the time of
+    the first of each user's targets. newcomers is the log of other users, none of whom learned has anything
+    of.
     """
 
     learned: InteractionLog
@@ -38,6 +39,7 @@ class Holdout:
     targets: csr_array[np.float32]
     recent: csr_array[np.float32]
     again: csr_array[np.float32]
+    moments: npt.NDArray[np.int64]
     newcomers: InteractionLog
 
 
@@ -123,6 +125,7 @@ def hold_out(
         unseen(again, seen),
         unseen(recent, seen),
         again,
+        _first_times(log, is_target)[asked],
         log.of_users(newcomers),
     )
 

@@ -19,6 +19,7 @@ from recsys_pg.collaborative.comparison import Comparison
 from recsys_pg.collaborative.content_map import ContentMap, Part, learn_content_map
 from recsys_pg.collaborative.counts import read_counts
 from recsys_pg.collaborative.factors import queries_of
+from recsys_pg.collaborative.half_life import HalfLife, adopt, choose_half_life
 from recsys_pg.collaborative.histories import sampled_histories
 from recsys_pg.collaborative.holdout import hold_out
 from recsys_pg.collaborative.learner import Algorithm, ItemGraph, choose_by_size, learn, what_is_missing
@@ -59,6 +60,8 @@ class TrainReport:
         ndcg_alone: the same of each operator at its best decay.
         trend: how much more what is liked lately counts; None is no more.
         prior: how what the mean user is shown counts for people of whom little is known; None is not at all.
+        half_life: of popularity, the one that foretells best what was held out; it becomes the setting
+            popularity.half_life_days unless somebody has set that. None where nothing tells.
         left_out: why each of the other operators was not tried.
         comparison: with the model that was active; None when too few users liked something since.
         graph_ndcg: NDCG@20 of the item graph by each algorithm that was tried on what was held out.
@@ -83,6 +86,7 @@ class TrainReport:
     trend: Trend | None = None
     prior: Prior | None = None
     graph_ndcg: Mapping[str, float] = field(default_factory=dict)
+    half_life: HalfLife | None = None
     resumed: Sequence[str] = ()
     held_out_users: int = 0
 
@@ -179,6 +183,8 @@ def train(
                     progress=report,
                 )
                 outcome = replace(outcome, model_id=model_id, neighbors_written=written)
+                if outcome.half_life:
+                    adopt(storing, outcome.half_life)
                 if force or not (outcome.comparison and outcome.comparison.is_worse):
                     _make_sure_to_be_alone(connection)
                     activate(storing, model_id)
@@ -235,6 +241,9 @@ def _learned(
         progress=progress,
     )
     outcome = _described(outcome, model)
+    with connection.begin():
+        half_life = choose_half_life(driver_connection(connection), held_out, progress)
+    outcome = replace(outcome, half_life=half_life)
     served = ServedFactors.of(model.factors) if model else None
     scales = model.factors.scales if model else ()
     residuals, decays = [scale.residual for scale in scales], [scale.decay for scale in scales]

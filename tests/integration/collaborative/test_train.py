@@ -301,3 +301,32 @@ def test_without_scipy_the_extra_is_named():
     assert outcome.returncode == 1
     assert "MissingDependencyError: scipy is not installed" in outcome.stderr
     assert 'Run: pip install "recsys-pg[train]"' in outcome.stderr
+
+
+FASHIONS = (
+    "insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
+    " select u, (d / 7 * 10 + (u * 31 + step * 17) % 10) % 200 + 1, 'like',"
+    " now() - interval '601 days' + d * interval '1 day' + u * interval '1 minute'"
+    " from generate_series(1, 300) u, generate_series(0, 3) step,"
+    " lateral (select (u * 7919) % 596 + step) t (d)"
+)
+HALF_LIFE = "select value::text::float from recsys.settings where key = 'popularity.half_life_days'"
+
+
+def test_popularity_halves_as_soon_as_what_people_like_passes(engine, shop):
+    """Ten items are in fashion for a week each."""
+    shop.add(users=300, items=200)
+    shop.sql(FASHIONS)
+    chosen = train(engine).half_life
+    assert chosen.is_free
+    assert chosen.days <= 14
+    assert chosen.ndcg > chosen.ndcg_in_use
+    assert shop.sql(HALF_LIFE) == [(chosen.days,)]
+    again = train(engine).half_life
+    assert (again.days_in_use, again.is_free) == (chosen.days, True)
+
+    shop.sql("update recsys.settings set value = '3000' where key = 'popularity.half_life_days'")
+    left = train(engine).half_life
+    assert left.days < 3000
+    assert not left.is_free
+    assert shop.sql(HALF_LIFE) == [(3000.0,)]
