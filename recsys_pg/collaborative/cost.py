@@ -10,7 +10,6 @@ from scipy.sparse import csr_array, random_array
 from recsys_pg.collaborative.candidates import DENSE_ITEMS, Candidate
 from recsys_pg.collaborative.holdout import asked_at_most
 from recsys_pg.collaborative.mixture import DECAYS
-from recsys_pg.collaborative.newcomers import folds_of, newcomers_of
 from recsys_pg.collaborative.operators.ials import DIMENSIONS as IALS_DIMENSIONS
 from recsys_pg.collaborative.operators.lowpass import DIMENSIONS as LOWPASS_DIMENSIONS
 from recsys_pg.collaborative.size import Size
@@ -25,9 +24,6 @@ _WIDTH = 416
 _SOLVED = 17
 _ALTERNATED = 3
 """Of what the products of a regression take, with gathering and solving."""
-
-_SHARE_OF_A_SUM = 0.5
-"""Of what all operators take, those of the sum."""
 
 # seconds that do not follow from arithmetic: of trainings on 100,000 and 1,000,000 items, on two cores
 _ROW_OF_PYTHON = 25e-6
@@ -72,13 +68,11 @@ def expected_seconds(
 
     Args:
         size: of what is learned from.
-        operators: that are learned, all of them once, and those of the sum again, where newcomers are few
-            several times.
+        operators: that are learned, all of them once, and those of the sum again.
         algorithms: of the item graph that are tried; the better one is learned twice.
         all_users: of the database, whose tastes are refreshed.
         speed: of this machine.
     """
-    folds = folds_of(newcomers_of(size.users, size.items), size.items)
     learned = sum(_operator_seconds(each.name, size, speed) for each in operators)
     graph = sum(_operator_seconds(name, size, speed) for name in algorithms)
     asked = asked_at_most(size.items)
@@ -87,7 +81,7 @@ def expected_seconds(
     residual_rows = min(size.items, DENSE_ITEMS) if size.items <= DENSE_ITEMS else 0
     return {
         "read": _INTERACTION_READ * size.interactions,
-        "learn": (1.7 + _SHARE_OF_A_SUM * (folds - 1)) * learned,
+        "learn": 1.7 * learned,
         "compare": scored * 1.5e-8 + scored * 2 * DIMENSIONS / speed.flops / 4,
         "cut down": products
         + 3 * residual_rows**2 * (2 * DIMENSIONS / speed.flops + 2e-8)

@@ -16,10 +16,9 @@ from recsys_pg.collaborative.holdout import Holdout, asked_at_most, hold_out
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.memory import compared_gb
 from recsys_pg.collaborative.mixture import ROUNDING, Mixture, Term, choose, scores_of
-from recsys_pg.collaborative.newcomers import folds_of
 from recsys_pg.collaborative.operators.operator import Floats, Halves, Operator, OperatorSum, Scorer
 from recsys_pg.collaborative.packing import CHOICE, FACTORS, OPERATOR, Choice
-from recsys_pg.collaborative.prior import Fold, Prior, choose_prior, with_prior
+from recsys_pg.collaborative.prior import Prior, choose_prior, with_prior
 from recsys_pg.collaborative.repeats import with_repeats
 from recsys_pg.collaborative.size import size_of
 from recsys_pg.collaborative.trend import Gaining, Trend, choose_trend
@@ -142,10 +141,12 @@ def _choice(
         trend = None
         if holdout.targets.nnz:
             trend = choose_trend(mixture, scorers, holdout, material.progress)
-        scorers = _gaining(scorers, trend, holdout)
-        first = Fold(holdout, scorers)
-        folds = _folds(first, mixture, trend, selection=selection, memory_gb=memory_gb, material=material)
-        prior, mean_scores = choose_prior(mixture, folds, seed=material.seed, progress=material.progress)
+        if trend:
+            gains = trend.gains(holdout.learned)
+            scorers = {name: Gaining(scorer, gains) for name, scorer in scorers.items()}
+        prior, mean_scores = choose_prior(
+            mixture, scorers, holdout, seed=material.seed, progress=material.progress
+        )
         mixture = with_repeats(mixture, scorers, holdout, material.progress)
         if not read_active or not holdout.recent.nnz:
             return Choice(mixture, trend, prior, None)
@@ -163,36 +164,6 @@ def _choice(
         chosen,
         discards="held_out",
     )
-
-
-def _gaining(scorers: Mapping[str, Scorer], trend: Trend | None, holdout: Holdout) -> Mapping[str, Scorer]:
-    if trend is None:
-        return scorers
-    gains = trend.gains(holdout.learned)
-    return {name: Gaining(scorer, gains) for name, scorer in scorers.items()}
-
-
-def _folds(
-    first: Fold,
-    mixture: Mixture,
-    trend: Trend | None,
-    *,
-    selection: Selection,
-    memory_gb: float,
-    material: Material,
-) -> Iterator[Fold]:
-    """The first, and where it has few newcomers, others, with the sum's operators learned without them."""
-    yield first
-    number = folds_of(len(first.holdout.newcomers.user_ids), len(material.log.item_ids))
-    if number == 1 or selection.peak_gb + selection.kept_gb > memory_gb:
-        return
-    used = {term.operator for term in mixture.terms}
-    candidates = [each for each in selection.chosen if each.name in used]
-    for fold in range(1, number):
-        holdout = hold_out(material.log, seed=material.seed + fold)
-        known = replace(material, log=holdout.learned)
-        scorers = dict(_learned(candidates, known, Checkpoints.none(), "held_out"))
-        yield Fold(holdout, _gaining(scorers, trend, holdout))
 
 
 def _content_digest(mixture: Mixture, material: Material) -> str:

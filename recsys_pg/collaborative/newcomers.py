@@ -19,7 +19,6 @@ MOST_TARGETS = 20
 _SHARE = 0.1
 _FEWEST, _MOST = 20, 500
 _USERS_A_NEWCOMER = 4
-_FOLDS = 5
 _SCORES = 200_000_000
 
 
@@ -44,36 +43,27 @@ def newcomers_at_most(n_items: int) -> int:
     return int(np.clip(_SCORES // n_items, 100, _MOST))
 
 
-def newcomers_of(users: int, n_items: int) -> int:
-    """How many of the users with two likes are held out whole: a tenth, 20 to 500, or none where few remain.
-
-    Few remain where it would be more than a quarter of them; in a large catalogue fewer are asked.
-    """
-    wanted = int(np.clip(_SHARE * users, _FEWEST, newcomers_at_most(n_items)))
-    return wanted if users >= _USERS_A_NEWCOMER * wanted else 0
-
-
 def draw_newcomers(
     likes: npt.NDArray[np.int64], n_items: int, random: np.random.Generator
 ) -> npt.NDArray[np.intp]:
-    """Positions of users who are held out whole, ascending: as many as `newcomers_of` says.
+    """Positions of users who are held out whole, ascending: a tenth of those with two likes, 20 to 500.
+
+    None where that would be more than a quarter of them.
 
     Args:
         likes: (n_users,) of each user.
-        n_items: of the catalogue.
+        n_items: of the catalogue; in a large one fewer are drawn.
         random: draws.
     """
     eligible = np.flatnonzero(likes > 1)
-    return np.sort(random.choice(eligible, newcomers_of(len(eligible), n_items), replace=False))
+    wanted = int(np.clip(_SHARE * len(eligible), _FEWEST, newcomers_at_most(n_items)))
+    if len(eligible) < _USERS_A_NEWCOMER * wanted:
+        return np.empty(0, np.intp)
+    return np.sort(random.choice(eligible, wanted, replace=False))
 
 
-def folds_of(newcomers: int, n_items: int) -> int:
-    """How often newcomers are drawn: where a draw has few, what these say is chance, so up to 5 times."""
-    return int(np.clip(newcomers_at_most(n_items) // max(1, newcomers), 1, _FOLDS))
-
-
-def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[tuple[int, Asked]]:
-    """The users of a log after their first likes, for each number of `STAGES` that some have exceeded.
+def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[Asked]:
+    """The users of a log after their first likes, of each number of `STAGES` that some have exceeded.
 
     Args:
         log: of the newcomers; where its times tell no order, they liked in one that is drawn.
@@ -101,7 +91,7 @@ def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[tuple[i
         asked = Asked(histories_at(log, moments), seen, unseen(wanted, seen))
         with_targets = np.flatnonzero(np.diff(asked.targets.indptr))
         if len(with_targets):
-            yield count, asked.of(with_targets)
+            yield asked.of(with_targets)
 
 
 def unseen(wanted: csr_array[np.float32], seen: csr_array[np.float32]) -> csr_array[np.float32]:

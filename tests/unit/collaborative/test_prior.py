@@ -11,7 +11,7 @@ from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, Term
 from recsys_pg.collaborative.model import learn_model
 from recsys_pg.collaborative.operators.operator import Operator
-from recsys_pg.collaborative.prior import Fold, Prior, choose_prior, with_prior
+from recsys_pg.collaborative.prior import Prior, choose_prior, with_prior
 
 
 def quiet(phase: str, done: int, total: int | None) -> None:
@@ -56,7 +56,7 @@ def test_newcomers_get_what_all_begin_with():
     operators = {"made": Operator(graph=graph)}
     mixture = Mixture((Term("made", 1.0, 1.0),), None, {})
     held = hold_out(people())
-    prior, mean_scores = choose_prior(mixture, [Fold(held, operators)], progress=quiet)
+    prior, mean_scores = choose_prior(mixture, operators, held, seed=0, progress=quiet)
     assert prior is not None
     assert prior.strength > 0
     assert mean_scores[:10].min() > mean_scores[10:].max()
@@ -65,44 +65,6 @@ def test_newcomers_get_what_all_begin_with():
     after = with_prior(before.copy(), known, prior, mean_scores)
     share = prior.strength * fading_shares(known, prior.fade)
     assert after == pytest.approx(before + share[:, None] * mean_scores, rel=1e-5)
-
-
-def test_the_newcomers_of_all_folds_are_asked():
-    """The first operator knows what all begin with, and needs no prior; the second does not."""
-    knowing = np.zeros((60, 60), np.float32)
-    knowing[:10, :10] = knowing[10:35, 10:35] = knowing[35:, 35:] = 1
-    ignorant = knowing.copy()
-    ignorant[:10, :10] = 0
-    ignorant[10:, :10] = 0.8
-    mixture = Mixture((Term("made", 1.0, 1.0),), None, {})
-    first, second = (
-        Fold(hold_out(people(), seed=seed), {"made": Operator(graph=graph)})
-        for seed, graph in enumerate((knowing, ignorant))
-    )
-    alone, shown_alone = choose_prior(mixture, [first], progress=quiet)
-    both, shown = choose_prior(mixture, [first, second], progress=quiet)
-    assert alone is None
-    assert both is not None
-    assert shown.tolist() == shown_alone.tolist()
-
-
-def test_where_newcomers_are_few_the_sum_is_learned_without_others_too(monkeypatch):
-    asked = []
-
-    def spy(mixture, folds, **options):
-        folds = list(folds)
-        asked.extend(folds)
-        return choose_prior(mixture, folds, **options)
-
-    monkeypatch.setattr("recsys_pg.collaborative.model.choose_prior", spy)
-    model = learn_model(people(), seed=0, progress=quiet)
-    newcomers = [tuple(fold.holdout.newcomers.user_ids.tolist()) for fold in asked]
-    assert (len(newcomers), len(set(newcomers))) == (5, 5)
-    used = {term.operator for term in model.mixture.terms}
-    assert [set(fold.operators) for fold in asked[1:]] == [used] * 4
-    asked.clear()
-    learn_model(people(), memory_gb=0.0001, seed=0, progress=quiet)
-    assert len(asked) <= 1
 
 
 def test_no_prior_where_it_helps_nobody():
@@ -114,15 +76,16 @@ def test_no_prior_where_it_helps_nobody():
     steps = np.subtract.outer(walk.item_ids, walk.item_ids).T
     operators = {"next": Operator(graph=np.where(steps > 0, 2.0**-steps, 0).astype(np.float32))}
     mixture = Mixture((Term("next", 0.6, 1.0),), None, {})
-    prior, _ = choose_prior(mixture, [Fold(hold_out(walk), operators)], progress=quiet)
+    prior, _ = choose_prior(mixture, operators, hold_out(walk), seed=0, progress=quiet)
     assert prior is None
 
 
 def test_no_prior_without_newcomers():
     held = hold_out(people(users=60))
     mixture = Mixture((Term("made", 1.0, 1.0),), None, {})
-    operators = {"made": Operator(graph=np.eye(60, dtype=np.float32))}
-    prior, _ = choose_prior(mixture, [Fold(held, operators)], progress=quiet)
+    prior, _ = choose_prior(
+        mixture, {"made": Operator(graph=np.eye(60, dtype=np.float32))}, held, progress=quiet
+    )
     assert prior is None
 
 
