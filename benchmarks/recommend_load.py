@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 
 CONNECTIONS = (1, 2, 4, 8)
+PAUSE = 0.2
+"""Seconds between two reads of each of two readers while a model is trained."""
 CALL = "select item_id from recsys_api.recommend_for_user(%s, 10)"
 
 
@@ -79,7 +81,7 @@ def switch(
                     failures.append(str(error))
                     return
                 results.append((user, tuple(row[0] for row in rows)))
-                time.sleep(0.01)
+                time.sleep(PAUSE)
 
     readers = [threading.Thread(target=read, args=(7 * number,)) for number in range(2)]
     for reader in readers:
