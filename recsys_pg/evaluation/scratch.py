@@ -3,7 +3,7 @@
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from recsys_pg.errors import PermissionDeniedError, ReadOnlyDatabaseError
 EMBEDDED = "embedded"
 """Stands for a server of the extra of this name, which is started and deleted again."""
 
+_PREFIX = "recsys_pg_evaluation_"
 _ELSEWHERE = "name another server, --server URL; or start one for this, --server embedded"
 
 
@@ -54,36 +55,57 @@ def scratch_server(engine: sa.Engine, server: str | None = None) -> Iterator[Map
 def scratch_database(server: Mapping[str, Any]) -> Iterator[sa.Engine]:
     """An engine on a new database of a server, which is dropped when the block ends, however it ends.
 
-    Only a killed process or a server that went away leaves it behind, by the name recsys_pg_evaluation_….
+    Only a killed process or a server that went away leaves it behind, by the name recsys_pg_evaluation_…; the
+    next one drops it.
 
     Raises:
         PermissionDeniedError, ReadOnlyDatabaseError: the server lets the role create no database.
         DatabaseUnavailableError: there is no connection.
     """
-    name = f"recsys_pg_evaluation_{uuid.uuid4().hex[:12]}"
+    name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
     engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
-    try:
-        _create(server, name)
-        yield engine
-    finally:
-        engine.dispose()
-        with db.translated_errors(), psycopg.connect(**server, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
-
-
-def _create(server: Mapping[str, Any], name: str) -> None:
-    with db.translated_errors(), psycopg.connect(**server, autocommit=True) as connection:
+    with _connect(server, application_name=name) as owner:
         try:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise PermissionDeniedError(
-                f"The role {connection.info.user} may not create the scratch database of an evaluation.",
-                f"Let it: alter role … createdb; or {_ELSEWHERE}.",
-            ) from error
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            raise ReadOnlyDatabaseError(
-                "The server is read-only, so that it takes no scratch database.",
-                f"{_ELSEWHERE.capitalize()}.",
-            ) from error
+            with db.translated_errors():
+                _drop_left_behind(owner)
+                _create(owner, name)
+            yield engine
+        finally:
+            engine.dispose()
+            with db.translated_errors(), _connect(server) as connection:  # the other may have been cut off
+                connection.execute(
+                    sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+                )
+
+
+def _connect(server: Mapping[str, Any], **more: str) -> psycopg.Connection[Any]:
+    with db.translated_errors():
+        return psycopg.connect(**dict(server) | more, autocommit=True)
+
+
+def _drop_left_behind(connection: psycopg.Connection[Any]) -> None:
+    """Drop the role's scratch databases whose owner, a session of the same name, is gone."""
+    names = connection.execute(
+        "select d.datname from pg_database d join pg_roles r on r.oid = d.datdba"
+        " where starts_with(d.datname, %s) and r.rolname = current_user"
+        " and not exists (select from pg_stat_activity a where a.application_name = d.datname)",
+        (_PREFIX,),
+    ).fetchall()
+    for (name,) in names:
+        with suppress(psycopg.Error):  # somebody looks at it, or has dropped it
+            connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+
+
+def _create(connection: psycopg.Connection[Any], name: str) -> None:
+    try:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PermissionDeniedError(
+            f"The role {connection.info.user} may not create the scratch database of an evaluation.",
+            f"Let it: alter role … createdb; or {_ELSEWHERE}.",
+        ) from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise ReadOnlyDatabaseError(
+            "The server is read-only, so that it takes no scratch database.",
+            f"{_ELSEWHERE.capitalize()}.",
+        ) from error

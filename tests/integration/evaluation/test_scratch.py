@@ -23,6 +23,20 @@ def test_it_is_dropped_however_the_block_ends(server_url, scratch_databases, end
     assert scratch_databases() == before
 
 
+def test_what_a_killed_evaluation_left_behind_is_dropped_by_the_next(server_url, scratch_databases):
+    parameters = db.connection_parameters(server_url)
+    left, looked_at = "recsys_pg_evaluation_left", "recsys_pg_evaluation_looked_at"
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        for name in (left, looked_at):
+            connection.execute(f"create database {name}")
+    with psycopg.connect(**parameters | {"dbname": looked_at}), scratch_database(parameters) as first:
+        assert left not in scratch_databases()
+        with scratch_database(parameters) as second, first.connect(), second.connect():
+            assert looked_at in scratch_databases()
+    with scratch_database(parameters):
+        assert looked_at not in scratch_databases()
+
+
 def test_the_server_is_that_of_the_engine_unless_another_is_named(engine, server_url):
     with scratch_server(engine) as own, psycopg.connect(**own) as connection:
         assert connection.execute("select current_database()").fetchone() == (engine_database(engine),)
