@@ -47,6 +47,7 @@ _VALUES = {
     "interactions_value_check": "a value is between -1e9 and 1e9.",
     "interactions_event_id_check": _KEY,
     "interactions_occurred_at_check": "a time is finite.",
+    "settings_value_check": "a setting is a number from 0 to 1e9; docs/operations.md lists them.",
 }
 """What the constraints allow on what applications write."""
 
@@ -182,7 +183,7 @@ def translated_errors() -> Iterator[None]:
 def _named(error: psycopg.Error, message: str) -> str:
     """What was wrong, with the constraint that it broke and, where that is one of values, the row."""
     constraint = error.diag.constraint_name
-    if error.sqlstate == _CHECK_VIOLATION:
+    if error.sqlstate == _CHECK_VIOLATION and error.diag.table_name != "users":  # rows of people are not told
         return _sentence(f"{message} {error.diag.message_detail or ''}")
     return f"{message[:-1]} (constraint {constraint})." if constraint else message
 
@@ -196,7 +197,7 @@ def _remedy(error: psycopg.Error, hint: str) -> str:
             f"('recsys.{table}', 'id'), (select max(id) from recsys.{table}));"
         )
     if constraint and error.sqlstate == _CHECK_VIOLATION:
-        known = _VALUES.get(constraint, "the constraint says which are allowed.")
+        known = _VALUES.get(constraint, f"\\d {error.diag.schema_name}.{error.diag.table_name} says which.")
         return f"Correct the value: {known}"
     if error.sqlstate == _INVALID_TEXT:
         return hint or (

@@ -10,10 +10,12 @@ language plpgsql volatile
 set search_path from current
 as $$
 declare
-    half_life_days double precision := recsys_api._setting('popularity.half_life_days');
+    half_life_days double precision;
     changed        bigint;
 begin
     perform pg_advisory_xact_lock(hashtext('recsys_api.refresh_popularity'));
+    -- after the lock: who held it may have changed it
+    half_life_days := recsys_api._setting('popularity.half_life_days');
     -- in half-lives since 2000, a sum for every 500 of them: 2 to the power of more would not fit a double
     with interactions as (
         select a.item_id, recsys_api._interaction_weight(k.weight, k.value_center, a.value) as weight,

@@ -113,9 +113,9 @@ def _check_place(option: str, file: Path | None) -> None:
     if file is None or (file == _STDOUT and option == "--json"):
         return
     remedy = "name a file in a folder that exists and can be written"
-    if file == _STDOUT or file.is_dir():
-        raise typer.BadParameter(f"{file} is no file: {remedy}.", param_hint=option)
     try:
+        if file == _STDOUT or file.is_dir():
+            raise typer.BadParameter(f"{file} is no file: {remedy}.", param_hint=option)
         if file.exists():
             file.open("ab").close()
         else:

@@ -138,6 +138,6 @@ def _half_life(report: "TrainReport") -> list[str]:
         f"What is popular foretells held-out likes best if it halves in {chosen.days:g} days: NDCG@20"
         f" {chosen.ndcg:.4f} against {chosen.ndcg_in_use:.4f} at {chosen.days_in_use:g},"
     )
-    if chosen.is_free:
+    if chosen.is_adopted:
         return [f"{found} so that is the setting now."]
     return [f"{found} which somebody has set: see popularity.half_life_days in recsys.settings."]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, random_array
 
 from recsys_pg.collaborative.candidates import DENSE_ITEMS, Candidate
+from recsys_pg.collaborative.half_life import DAYS
 from recsys_pg.collaborative.holdout import asked_at_most
 from recsys_pg.collaborative.mixture import DECAYS
 from recsys_pg.collaborative.operators.ials import DIMENSIONS as IALS_DIMENSIONS
@@ -31,6 +32,10 @@ _INTERACTION_READ = 8e-6
 _ITEM_WRITTEN = 0.15e-3
 _ITEM_INDEXED = 1.3e-3
 _TASTE = 1.0e-3
+_HELD_OUT = 2
+"""Likes of a user, in a large catalogue."""
+_RANKED = 1e-9
+"""An item, for a half-life of popularity."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,9 @@ def expected_seconds(
     return {
         "read": _INTERACTION_READ * size.interactions,
         "learn": 1.7 * learned,
-        "compare": scored * 1.5e-8 + scored * 2 * DIMENSIONS / speed.flops / 4,
+        "compare": scored * 1.5e-8
+        + scored * 2 * DIMENSIONS / speed.flops / 4
+        + min(asked, size.users) * size.items * len(DAYS) * _HELD_OUT * _RANKED,
         "cut down": products
         + 3 * residual_rows**2 * (2 * DIMENSIONS / speed.flops + 2e-8)
         + 3 * size.items * _ROW_OF_PYTHON,

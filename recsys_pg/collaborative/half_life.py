@@ -7,33 +7,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
+from recsys_pg.collaborative.comparison import LEAST_USERS
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.log import InteractionLog
-from recsys_pg.collaborative.operators.operator import Floats
+from recsys_pg.collaborative.mixture import LENGTH
 from recsys_pg.types import Progress
 
-DEFAULT_DAYS = 30.0
-"""Of an installation that nobody has changed, where training may choose."""
+DAYS = (1, 2, 4, 7, 14, 30, 60, 120, 250, 500, 1000, 2000, 4000)
+"""Half-lives that are tried, beside the one in use."""
 
-_DAYS = (1, 2, 4, 7, 14, 30, 60, 120, 250, 500, 1000, 2000, 4000)
-_MOMENTS = 64
-"""At which popularity is counted; who is asked between two of them is asked by the earlier one."""
+_DEFAULT_DAYS = 30.0
 _DAY = 86_400e6
 _LEAST_GAIN = 0.01
 """Relative, in NDCG@20."""
-_STANDARD_ERRORS = 2.0
-"""Of the difference to the half-life in use: of a dozen, one is that much better by chance at times, and then
-little is lost, as it is no worse."""
+_STANDARD_ERRORS = 3.0
+"""Of the difference to the half-life in use, by which another is better than by chance: a dozen are tried."""
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = 500.0, -1000.0
+"""Counts are scaled down before they grow beyond 2 to the power of the one, not below that of the other."""
 
-_KEY, _CHOSEN_KEY = "popularity.half_life_days", "popularity.chosen_half_life_days"
-_CURRENT = "select key, (value #>> '{}')::double precision from recsys.settings where key in (%s, %s)"
+HALF_LIFE_KEY = "popularity.half_life_days"
+CHOSEN_KEY = "popularity.chosen_half_life_days"
 _ADOPT = """
-insert into recsys.settings (key, value, description) values
-    (%(key)s, to_jsonb(%(days)s::double precision), ''),
-    (%(chosen)s, to_jsonb(%(days)s::double precision),
-        'What training chose popularity.half_life_days to be; another value of that is left alone.')
+update recsys.settings s set value = to_jsonb(%(days)s::double precision)
+where s.key = %(key)s and s.value = to_jsonb(%(in_use)s::double precision)
+    and s.value = coalesce((select c.value from recsys.settings c where c.key = %(chosen)s),
+        to_jsonb(%(default)s::double precision))
+"""
+_REMEMBER = """
+insert into recsys.settings (key, value, description)
+values (%s, to_jsonb(%s::double precision),
+    'What training chose popularity.half_life_days to be: another value of that is left alone.')
 on conflict (key) do update set value = excluded.value
 """
 
@@ -42,85 +47,128 @@ on conflict (key) do update set value = excluded.value
 class HalfLife:
     """The half-life in days by which popularity foretells best what was held out, and the one in use.
 
-    ndcg and ndcg_in_use are the mean NDCG@20 of what was popular when each user was asked. is_free says
-    whether training may change it: nobody has set another than the default since, or than training did.
+    ndcg and ndcg_in_use are the mean NDCG@20 of what was popular when each user was asked. is_adopted says
+    whether it is the setting now.
     """
 
     days: float
     ndcg: float
     days_in_use: float
     ndcg_in_use: float
-    is_free: bool
+    is_adopted: bool = False
 
 
 def choose_half_life(
-    connection: psycopg.Connection[Any], holdout: Holdout, progress: Progress
+    log: InteractionLog, holdout: Holdout, days_in_use: float, progress: Progress
 ) -> HalfLife | None:
-    """The best half-life; the one in use where no other is better beyond chance.
+    """The half-life that foretells best what was held out, of `DAYS` and the one in use.
 
-    None where nothing was held out, or times tell no order.
+    Every user is asked by what all had liked until the first like that was held out of this one. The one in
+    use stays where no other is better beyond chance. None where times tell no order, or too few are asked.
+
+    Args:
+        log: of everybody, with what was held out.
+        holdout: of the log.
+        days_in_use: the setting.
+        progress: called after each hundred users.
     """
     asked = np.flatnonzero(np.diff(holdout.targets.indptr))
-    if not len(asked) or not holdout.learned.is_ordered:
+    if len(asked) < LEAST_USERS or not log.is_ordered:
         return None
-    settings = dict(connection.execute(_CURRENT, (_KEY, _CHOSEN_KEY)).fetchall())
-    in_use = float(settings[_KEY])
-    is_free = in_use in (DEFAULT_DAYS, settings.get(_CHOSEN_KEY))
-    days = np.array([in_use, *(each for each in _DAYS if each != in_use)])
-    ndcg = _ndcg(days, holdout, asked, progress)
-    best = int(np.argmax(ndcg.mean(axis=1)))
-    more = ndcg[best] - ndcg[0]
-    least = max(_LEAST_GAIN * ndcg[0].mean(), _STANDARD_ERRORS * more.std() / np.sqrt(len(asked)))
-    if more.mean() <= least:
-        best = 0
+    days = np.array([days_in_use, *(each for each in DAYS if each != days_in_use)], np.float64)
+    ndcg = ndcg_by_age(log, holdout, asked, days, progress)
     means = ndcg.mean(axis=1)
-    return HalfLife(float(days[best]), float(means[best]), in_use, float(means[0]), is_free)
+    best = int(np.argmax(means))
+    more = ndcg[best] - ndcg[0]
+    if more.mean() <= max(_LEAST_GAIN * means[0], _STANDARD_ERRORS * more.std() / np.sqrt(len(asked))):
+        best = 0
+    return HalfLife(float(days[best]), float(means[best]), days_in_use, float(means[0]))
 
 
-def adopt(connection: psycopg.Connection[Any], half_life: HalfLife) -> None:
-    """Make it the setting, unless somebody set another."""
-    if half_life.is_free and half_life.days != half_life.days_in_use:
-        connection.execute(_ADOPT, {"key": _KEY, "chosen": _CHOSEN_KEY, "days": half_life.days})
+def adopt(connection: psycopg.Connection[Any], half_life: HalfLife) -> bool:
+    """Make it the setting, unless somebody has set another; whether it is.
+
+    That is another than training did before, or than the default, before and since the half-life was chosen.
+    Popularity has to be counted anew in the same transaction.
+    """
+    known = {"key": HALF_LIFE_KEY, "chosen": CHOSEN_KEY, "default": _DEFAULT_DAYS}
+    values = known | {"days": half_life.days, "in_use": half_life.days_in_use}
+    if not connection.execute(_ADOPT, values).rowcount:
+        return False
+    connection.execute(_REMEMBER, (CHOSEN_KEY, half_life.days))
+    return True
 
 
-def _ndcg(
-    days: npt.NDArray[np.float64], holdout: Holdout, asked: npt.NDArray[np.intp], progress: Progress
+def ndcg_by_age(
+    log: InteractionLog,
+    holdout: Holdout,
+    asked: npt.NDArray[np.intp],
+    days: npt.NDArray[np.float64],
+    progress: Progress,
 ) -> npt.NDArray[np.float64]:
-    """(n_days, n_asked) NDCG@20 of what was popular when a user was asked."""
+    """(n_days, n_asked) NDCG@20 of what was popular when a user was asked, by each half-life."""
     order = np.argsort(holdout.moments[asked], kind="stable")
-    parts = [part for part in np.array_split(order, _MOMENTS) if len(part)]
-    starts = [int(holdout.moments[asked[part[0]]]) for part in parts]
     found = np.zeros((len(days), len(asked)))
-    batch = users_at_once(holdout.targets.shape[1])
-    done = 0
-    for part, counts in zip(parts, _counts(holdout.learned, starts, days), strict=True):
-        for start in range(0, len(part), batch):
-            places = np.sort(part[start : start + batch])
-            users = asked[places]
-            for number, of_items in enumerate(counts):
-                scores = np.tile(of_items, (len(users), 1))
-                found[number, places] = ndcg_of_users(scores, holdout.seen[users], holdout.targets[users])
-        done += len(part)
-        progress("weigh the age of likes", done, len(asked))
+    popular = _popular_at(log, holdout.moments[asked[order]], days)
+    for done, (place, counts) in enumerate(zip(order, popular, strict=True), start=1):
+        user = asked[place]
+        found[:, place] = _ndcg(counts, _row(holdout.seen, user), _row(holdout.targets, user))
+        if done % 100 == 0 or done == len(asked):
+            progress("weigh the age of likes", done, len(asked))
     return found
 
 
-def _counts(log: InteractionLog, moments: list[int], days: npt.NDArray[np.float64]) -> Iterator[Floats]:
-    """(n_days, n_items) at each of the moments, ascending, the likes until then, halved as they aged."""
-    liked = np.flatnonzero(log.weights > 0)
-    liked = liked[np.argsort(log.times[liked], kind="stable")]
-    times = log.times[liked]
+def _popular_at(
+    log: InteractionLog, moments: npt.NDArray[np.int64], days: npt.NDArray[np.float64]
+) -> Iterator[npt.NDArray[np.float64]]:
+    """(n_days, n_items) at each of the moments, ascending: the likes before it, halved by their age.
+
+    But for a factor of each row, since only the order counts. The array is the same one all the time.
+    """
+    order = np.argsort(log.times, kind="stable")
+    until = np.searchsorted(log.times[order], moments)
     counts = np.zeros((len(days), len(log.item_ids)))
-    until = 0
-    at = moments[0]
-    for moment in moments:
-        counts *= np.exp2((at - moment) / _DAY / days)[:, None]
-        to = int(np.searchsorted(times, moment))
-        new = liked[until:to]
-        ages = (moment - times[until:to]) / _DAY
-        for number, half_life in enumerate(days):
-            counts[number] += np.bincount(
-                log.items[new], log.weights[new] * np.exp2(-ages / half_life), len(log.item_ids)
-            )
-        at, until = moment, to
-        yield counts.astype(np.float32)
+    origins = np.full(len(days), moments[0], np.float64)
+    start = 0
+    for moment, end in zip(moments, until, strict=True):
+        new = order[start:end]
+        new = new[log.weights[new] > 0]
+        start = max(start, end)
+        for row, half_life in enumerate(days):
+            span = half_life * _DAY
+            grown = (moment - origins[row]) / span
+            if grown > _LARGEST_EXPONENT:
+                largest = counts[row].max()
+                if largest > 0:
+                    counts[row] /= largest
+                    counts[row] *= np.exp2(max(np.log2(largest) - grown, _SMALLEST_EXPONENT))
+                origins[row] = moment
+            weights = log.weights[new] * np.exp2((log.times[new] - origins[row]) / span)
+            np.add.at(counts[row], log.items[new], weights)
+        yield counts
+
+
+def _row(matrix: csr_array[np.float32], row: int) -> npt.NDArray[np.int32]:
+    return matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]
+
+
+def _ndcg(
+    counts: npt.NDArray[np.float64], seen: npt.NDArray[np.int32], targets: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    """(n_days,) NDCG@20 of all items but the seen ones ranked by (n_days, n_items).
+
+    An item among k equals is at the mean of their places.
+    """
+    gains = np.zeros(len(counts))
+    of_seen = counts[:, seen]
+    for target in targets:
+        own = counts[:, target, None]
+        above = np.count_nonzero(counts > own, axis=1) - np.count_nonzero(of_seen > own, axis=1)
+        near = np.flatnonzero(above < LENGTH)
+        equal = np.count_nonzero(counts[near] == own[near], axis=1)
+        equal -= np.count_nonzero(of_seen[near] == own[near], axis=1)
+        places = above[near] + (equal - 1) / 2
+        gains[near] += np.where(places < LENGTH, 1 / np.log2(places + 2), 0)
+    best = np.sum(1 / np.log2(np.arange(2, min(len(targets), LENGTH) + 2)))
+    ndcg: npt.NDArray[np.float64] = gains / best
+    return ndcg

@@ -43,23 +43,27 @@ def newcomers_at_most(n_items: int) -> int:
     return int(np.clip(_SCORES // n_items, 100, _MOST))
 
 
+def newcomers_of(users: int, n_items: int) -> int:
+    """How many of the users with two likes are held out whole: a tenth, 20 to 500, or none where few remain.
+
+    Few remain where it would be more than a quarter of them; in a large catalogue fewer are asked.
+    """
+    wanted = int(np.clip(_SHARE * users, _FEWEST, newcomers_at_most(n_items)))
+    return wanted if users >= _USERS_A_NEWCOMER * wanted else 0
+
+
 def draw_newcomers(
     likes: npt.NDArray[np.int64], n_items: int, random: np.random.Generator
 ) -> npt.NDArray[np.intp]:
-    """Positions of users who are held out whole, ascending: a tenth of those with two likes, 20 to 500.
-
-    None where that would be more than a quarter of them.
+    """Positions of users who are held out whole, ascending: as many as `newcomers_of` says.
 
     Args:
         likes: (n_users,) of each user.
-        n_items: of the catalogue; in a large one fewer are drawn.
+        n_items: of the catalogue.
         random: draws.
     """
     eligible = np.flatnonzero(likes > 1)
-    wanted = int(np.clip(_SHARE * len(eligible), _FEWEST, newcomers_at_most(n_items)))
-    if len(eligible) < _USERS_A_NEWCOMER * wanted:
-        return np.empty(0, np.intp)
-    return np.sort(random.choice(eligible, wanted, replace=False))
+    return np.sort(random.choice(eligible, newcomers_of(len(eligible), n_items), replace=False))
 
 
 def stages(log: InteractionLog, random: np.random.Generator) -> Iterator[Asked]:

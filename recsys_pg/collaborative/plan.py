@@ -14,6 +14,7 @@ from recsys_pg.collaborative.factors import MOST_NEIGHBORS
 from recsys_pg.collaborative.holdout import asked_at_most
 from recsys_pg.collaborative.learner import Algorithm, choose_by_size, missing
 from recsys_pg.collaborative.memory import check_least, default_memory_gb, graph_memory_gb
+from recsys_pg.collaborative.newcomers import newcomers_of
 from recsys_pg.collaborative.options import check_arguments
 from recsys_pg.collaborative.size import Size
 from recsys_pg.config import DIMENSIONS
@@ -100,13 +101,13 @@ def plan_training(
     check_least(size, neighbors, memory_gb)
     selection = fitting(size, memory_gb, neighbors=neighbors)
     chosen, _ = choose_by_size(algorithm, size.items, graph_memory_gb(size, memory_gb, selection.neighbors))
-    tells = algorithm == "auto" and chosen == "ease" and counts.askable >= LEAST_USERS
+    asked = min(asked_at_most(size.items), counts.askable - newcomers_of(counts.askable, size.items))
+    tells = algorithm == "auto" and chosen == "ease" and asked >= LEAST_USERS
     algorithms = ("ease", "cosine") if tells else (chosen,)
     parts = expected_seconds(size, selection.chosen, algorithms, counts.all_users, measured_speed())
     total = sum(parts.values())
     compared = None
     if active:
-        asked = min(asked_at_most(size.items), counts.askable)
         compared = round(counts.recent * asked / max(1, counts.askable))
     return TrainingPlan(
         size.users,

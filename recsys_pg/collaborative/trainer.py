@@ -19,7 +19,7 @@ from recsys_pg.collaborative.comparison import Comparison
 from recsys_pg.collaborative.content_map import ContentMap, Part, learn_content_map
 from recsys_pg.collaborative.counts import read_counts
 from recsys_pg.collaborative.factors import queries_of
-from recsys_pg.collaborative.half_life import HalfLife, adopt, choose_half_life
+from recsys_pg.collaborative.half_life import HALF_LIFE_KEY, HalfLife, adopt, choose_half_life
 from recsys_pg.collaborative.histories import sampled_histories
 from recsys_pg.collaborative.holdout import hold_out
 from recsys_pg.collaborative.learner import Algorithm, ItemGraph, choose_by_size, learn, what_is_missing
@@ -183,15 +183,13 @@ def train(
                     progress=report,
                 )
                 outcome = replace(outcome, model_id=model_id, neighbors_written=written)
-                if outcome.half_life:
-                    adopt(storing, outcome.half_life)
                 if force or not (outcome.comparison and outcome.comparison.is_worse):
                     _make_sure_to_be_alone(connection)
                     activate(storing, model_id)
                     outcome = replace(outcome, is_active=True)
                 drop_unused(storing, but=model_id)
         checkpoints.clear()
-        _refresh(engine, connection, report)
+        outcome = _refreshed(engine, connection, outcome, report)
     return replace(outcome, seconds=time.monotonic() - started, resumed=tuple(checkpoints.resumed))
 
 
@@ -228,7 +226,10 @@ def _learned(
         log, targets=options.holdout, since=active.until + 1 if active else None, seed=options.seed
     )
     asked = int(np.count_nonzero(np.diff(held_out.targets.indptr)))
-    outcome = replace(outcome, held_out_users=asked)
+    with connection.begin():
+        in_use = connection.scalar(sa.text("select recsys_api._setting(:key)"), {"key": HALF_LIFE_KEY})
+    half_life = choose_half_life(log, held_out, in_use, progress)
+    outcome = replace(outcome, held_out_users=asked, half_life=half_life)
     model = learn_model(
         log,
         material.embeddings,
@@ -241,9 +242,6 @@ def _learned(
         progress=progress,
     )
     outcome = _described(outcome, model)
-    with connection.begin():
-        half_life = choose_half_life(driver_connection(connection), held_out, progress)
-    outcome = replace(outcome, half_life=half_life)
     served = ServedFactors.of(model.factors) if model else None
     scales = model.factors.scales if model else ()
     residuals, decays = [scale.residual for scale in scales], [scale.decay for scale in scales]
@@ -364,14 +362,22 @@ def _content_map(
     return content if content.error < 1 else None
 
 
-def _refresh(engine: sa.Engine, connection: sa.Connection, progress: Progress) -> None:
+def _refreshed(
+    engine: sa.Engine, connection: sa.Connection, outcome: TrainReport, progress: Progress
+) -> TrainReport:
+    """The outcome, after popularity was counted by its half-life, and tastes by the model that is active."""
     progress("refresh popularity", 0, None)
+    half_life = outcome.half_life
     with connection.begin():
+        if half_life and half_life.days != half_life.days_in_use:
+            adopted = adopt(driver_connection(connection), half_life)
+            outcome = replace(outcome, half_life=replace(half_life, is_adopted=adopted))
         connection.execute(sa.text("select recsys_api.refresh_popularity()"))
     with _autocommitted(engine) as refreshing:
         refresh_tastes(refreshing, progress)
         progress("refresh statistics", 0, None)
         refreshing.execute("analyze recsys.item_neighbors, recsys.item_popularity, recsys.users")
+    return outcome
 
 
 def _unheard(phase: str, done: int, total: int | None) -> None:

@@ -1,5 +1,6 @@
 """A database that exists only while something is tried in it."""
 
+import logging
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ from psycopg.conninfo import make_conninfo
 
 from recsys_pg import db, embedded
 from recsys_pg.errors import PermissionDeniedError, ReadOnlyDatabaseError
+
+_logger = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
 """Stands for a server of the extra of this name, which is started and deleted again."""
@@ -63,12 +66,12 @@ def scratch_database(server: Mapping[str, Any]) -> Iterator[sa.Engine]:
         DatabaseUnavailableError: there is no connection.
     """
     name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
-    engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
     with _connect(server, application_name=name) as owner:
+        with db.translated_errors():
+            _drop_left_behind(owner)
+            _create(owner, name)
+        engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
         try:
-            with db.translated_errors():
-                _drop_left_behind(owner)
-                _create(owner, name)
             yield engine
         finally:
             engine.dispose()
@@ -87,13 +90,14 @@ def _drop_left_behind(connection: psycopg.Connection[Any]) -> None:
     """Drop the role's scratch databases whose owner, a session of the same name, is gone."""
     names = connection.execute(
         "select d.datname from pg_database d join pg_roles r on r.oid = d.datdba"
-        " where starts_with(d.datname, %s) and r.rolname = current_user"
+        " where d.datname ~ %s and r.rolname = current_user"
         " and not exists (select from pg_stat_activity a where a.application_name = d.datname)",
-        (_PREFIX,),
+        (f"^{_PREFIX}[0-9a-f]{{12}}$",),
     ).fetchall()
     for (name,) in names:
-        with suppress(psycopg.Error):  # somebody looks at it, or has dropped it
+        with suppress(psycopg.Error):  # somebody looks at it, or has dropped it, or the server is read-only
             connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+            _logger.info("dropped %s, which an evaluation that was killed left behind", name)
 
 
 def _create(connection: psycopg.Connection[Any], name: str) -> None:

@@ -46,6 +46,11 @@ _TABLES = (
 _INTERACTIONS = _Table("interactions", "id, user_id, item_id, kind, value, occurred_at")
 
 _REPORTED = 10_000
+_UNCHOSEN = """
+update recsys.settings s set value = '30' where s.key = 'popularity.half_life_days'
+    and s.value = (select c.value from recsys.settings c where c.key = 'popularity.chosen_half_life_days');
+delete from recsys.settings where key = 'popularity.chosen_half_life_days'
+"""
 
 
 def copy_training_part(
@@ -68,6 +73,8 @@ def copy_training_part(
         definition = _without_vector_index(scratch)
         for table in _TABLES:
             items = _copy(source, scratch, table.query(), table, progress)
+        # what training chose by all that happened is to be chosen by what happened until then
+        scratch.execute(_UNCHOSEN)
         progress("index items", 0, None)
         memory = memory_mb_for(scratch, items, VECTOR_BYTES)
         scratch.execute(f"set local maintenance_work_mem = '{memory}MB'".encode())

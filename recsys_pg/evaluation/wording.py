@@ -31,11 +31,15 @@ def summary(found: Evaluation) -> str:
         f" {recall.pop(found.reference):.1%} among the first {max(found.options.ks)} of"
         f" {found.sizes.items:,} items"
     )
-    popular = f"what is popular has {recall.pop('popular'):.1%}" if "popular" in recall else ""
+    named = {method: "what is popular" if method == "popular" else method for method in recall}
     best = max(recall, key=lambda method: recall[method], default=None)
-    name = f"the best of the others, {best}," if len(recall) > 1 else best
-    other = f"{name} has {recall[best]:.1%}" if best else ""
-    return "; ".join(filter(None, (sentence, other, popular))) + "."
+    parts = [sentence]
+    if best:
+        name = f"the best of the others, {named[best]}," if len(recall) > 1 else named[best]
+        parts.append(f"{name} has {recall[best]:.1%}")
+    if "popular" in recall and best != "popular":
+        parts.append(f"{named['popular']} has {recall['popular']:.1%}")
+    return "; ".join(parts) + "."
 
 
 def setting(found: Evaluation) -> str:

@@ -87,13 +87,26 @@ def test_a_violated_constraint_is_named_with_the_row(shared_engine):
     assert raised.value.hint == "Correct the value: a price is 0 or more, and finite."
 
 
+def test_a_row_of_a_person_is_not_told(shared_engine):
+    with (
+        shared_engine.connect() as connection,
+        pytest.raises(errors.InvalidArgumentError, match="users_external_id_check") as raised,
+        db.translated_errors(),
+    ):
+        connection.exec_driver_sql(
+            "insert into recsys.users (external_id, attributes) values ('', '{\"email\": \"a@b.example\"}')"
+        )
+    assert "a@b" not in str(raised.value)
+
+
 def test_what_each_constraint_on_values_allows_is_told(shared_engine):
     with shared_engine.connect() as connection:
         names = connection.scalars(
             sa.text(
                 "select conname from pg_constraint where contype = 'c' and conrelid in ("
                 "'recsys.items'::regclass, 'recsys.users'::regclass, 'recsys.interactions'::regclass,"
-                " 'recsys.interaction_kinds'::regclass) and conname not like '%embedding%'"
+                " 'recsys.interaction_kinds'::regclass, 'recsys.settings'::regclass)"
+                " and conname not like '%embedding%'"
             )
         )
         assert set(names) == set(db._VALUES)

@@ -130,3 +130,21 @@ def test_without_the_extra_of_a_command_one_line_names_it(url, missing, command,
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
     assert f"recsys-pg[{extra}" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (("popular", "-n", "0"), "'0'"),
+        (("train", "--memory-gb", "0"), "'0'"),
+        (("train", "--seed", "x"), "'x'"),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_named(cli, arguments, given):
+    failed = cli(*arguments)
+    assert failed.code == 2
+    assert f"It is {given}." in failed.error()
+
+
+def test_a_value_that_the_message_names_is_not_named_twice(cli):
+    assert cli("evaluate", "--split", "random").error().count("'random'") == 1

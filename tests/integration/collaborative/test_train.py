@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pytest
@@ -318,15 +319,39 @@ def test_popularity_halves_as_soon_as_what_people_like_passes(engine, shop):
     shop.add(users=300, items=200)
     shop.sql(FASHIONS)
     chosen = train(engine).half_life
-    assert chosen.is_free
+    assert chosen.is_adopted
     assert chosen.days <= 14
     assert chosen.ndcg > chosen.ndcg_in_use
     assert shop.sql(HALF_LIFE) == [(chosen.days,)]
+    assert 0 < shop.sql("select max(score) from recsys_api.popular_items(10)")[0][0] < 100
     again = train(engine).half_life
-    assert (again.days_in_use, again.is_free) == (chosen.days, True)
+    assert again.days_in_use == chosen.days
+    assert shop.sql(HALF_LIFE) == [(again.days,)]
 
-    shop.sql("update recsys.settings set value = '3000' where key = 'popularity.half_life_days'")
+    # 30 is the default, and now somebody's choice
+    shop.sql("update recsys.settings set value = '30' where key = 'popularity.half_life_days'")
     left = train(engine).half_life
-    assert left.days < 3000
-    assert not left.is_free
-    assert shop.sql(HALF_LIFE) == [(3000.0,)]
+    assert left.days != 30
+    assert not left.is_adopted
+    assert shop.sql(HALF_LIFE) == [(30.0,)]
+
+
+def test_a_half_life_that_is_set_while_training_runs_stays(engine, shop):
+    shop.add(users=300, items=200)
+    shop.sql(FASHIONS)
+    ninety = partial(
+        shop.sql, "update recsys.settings set value = '90' where key = 'popularity.half_life_days'"
+    )
+    chosen = train(engine, progress=during("learn item graph", ninety)).half_life
+    assert (chosen.days_in_use, chosen.is_adopted) == (30, False)
+    assert shop.sql(HALF_LIFE) == [(90.0,)]
+
+
+def test_a_missing_half_life_is_told_before_anything_is_learned(engine, shop):
+    shop.fill()
+    shop.sql("delete from recsys.settings where key = 'popularity.half_life_days'")
+    phases = []
+    with pytest.raises(InvalidArgumentError, match=r"popularity\.half_life_days"):
+        train(engine, progress=lambda phase, *_: phases.append(phase))
+    assert "learn ease" not in phases
+    assert "hold out" in phases

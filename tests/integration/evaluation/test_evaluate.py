@@ -72,6 +72,12 @@ def test_by_user_nobody_is_asked_for_what_they_have(shop):
     assert [row.ndcg for row in again.methods] == [row.ndcg for row in found.methods]
 
 
+CHOSEN_BY_ALL = (
+    "update recsys.settings set value = '251' where key = 'popularity.half_life_days';"
+    " insert into recsys.settings values ('popularity.chosen_half_life_days', '251', 'by training')"
+)
+
+
 def test_training_sees_nothing_of_the_test(shop, server_url, scratch_databases):
     before = scratch_databases()
     seen = {}
@@ -89,9 +95,15 @@ def test_training_sees_nothing_of_the_test(shop, server_url, scratch_databases):
                     {"late": LATE_ITEMS},
                 )
                 seen["people"] = connection.scalar(sa.text("select count(external_id) from recsys.users"))
+                seen["half-life"] = connection.scalar(
+                    sa.text("select recsys_api._setting('popularity.half_life_days')")
+                )
             engine.dispose()
 
+    with shop.begin() as connection:  # as a training on all that happened would
+        connection.execute(sa.text(CHOSEN_BY_ALL))
     found = evaluate(shop, ks=(5,), methods=["popular"], memory_gb=0.5, progress=look)
+    assert seen["half-life"] != 251
     assert seen["last"] < found.split_at
     assert seen["cold"] == 0
     assert seen["people"] == 0  # names are not copied

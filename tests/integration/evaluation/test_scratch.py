@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from recsys_pg import db
-from recsys_pg.errors import DatabaseUnavailableError, PermissionDeniedError
+from recsys_pg.errors import DatabaseUnavailableError, PermissionDeniedError, ReadOnlyDatabaseError
 from recsys_pg.evaluation.scratch import scratch_database, scratch_server
 
 
@@ -25,9 +25,10 @@ def test_it_is_dropped_however_the_block_ends(server_url, scratch_databases, end
 
 def test_what_a_killed_evaluation_left_behind_is_dropped_by_the_next(server_url, scratch_databases):
     parameters = db.connection_parameters(server_url)
-    left, looked_at = "recsys_pg_evaluation_left", "recsys_pg_evaluation_looked_at"
+    left, looked_at = "recsys_pg_evaluation_0123456789ab", "recsys_pg_evaluation_0123456789cd"
+    somebody_s = "recsys_pg_evaluation_results"
     with psycopg.connect(**parameters, autocommit=True) as connection:
-        for name in (left, looked_at):
+        for name in (left, looked_at, somebody_s):
             connection.execute(f"create database {name}")
     with psycopg.connect(**parameters | {"dbname": looked_at}), scratch_database(parameters) as first:
         assert left not in scratch_databases()
@@ -35,6 +36,15 @@ def test_what_a_killed_evaluation_left_behind_is_dropped_by_the_next(server_url,
             assert looked_at in scratch_databases()
     with scratch_database(parameters):
         assert looked_at not in scratch_databases()
+        assert somebody_s in scratch_databases()
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        connection.execute(f"drop database {somebody_s}")
+
+
+def test_a_read_only_server_is_named_with_the_remedy(server_url, scratch_databases):
+    read_only = db.connection_parameters(server_url) | {"options": "-c default_transaction_read_only=on"}
+    with pytest.raises(ReadOnlyDatabaseError, match="--server embedded"), scratch_database(read_only):
+        pytest.fail("it was created")
 
 
 def test_the_server_is_that_of_the_engine_unless_another_is_named(engine, server_url):

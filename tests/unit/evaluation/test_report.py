@@ -166,3 +166,5 @@ def test_the_summary_names_the_best_of_the_others(found):
     one = replace(found, methods=[*found.methods[:1], others[0]])
     assert summary(one) == f"{hybrid}; content has 5.0%."
     assert summary(replace(found, methods=found.methods[:1])) == f"{hybrid}."
+    with_best = replace(found, methods=[*found.methods, others[0]])
+    assert summary(with_best) == f"{hybrid}; the best of the others, what is popular, has 10.0%."
