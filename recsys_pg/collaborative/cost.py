@@ -34,7 +34,7 @@ _ITEM_INDEXED = 1.3e-3
 _TASTE = 1.0e-3
 _HELD_OUT = 2
 """Likes of a user, in a large catalogue."""
-_RANKED = 1e-9
+_RANKED = 2e-9
 """An item, for a half-life of popularity."""
 
 
