@@ -110,7 +110,7 @@ def measure(engine: sa.Engine, test: Targets) -> tuple[list[Point], bool]:
         known = read_known(connection)
         ids = np.array(connection.scalars(sa.text("select id from recsys.items order by id")).all())
         embeddings = dict(zip(ids.tolist(), read_embeddings(connection, ids), strict=True))
-        tags = dict(connection.execute(sa.text("select id, tags from recsys.items")).tuples().all())
+        tags = dict(connection.execute(sa.text("select id, tags from recsys.items")).all())
         plain = lists(connection, test, "", None)
         for control, values in CURVES.items():
             for number, value in enumerate(values, start=1):
