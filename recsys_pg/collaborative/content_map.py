@@ -15,7 +15,8 @@ _FIELD_SHARES = (0.5, 1.0, 2.0)
 _FOLDS = 3
 _MANY_ITEMS = 20_000
 """Items from which on one fold tells enough."""
-_COMPARED_ITEMS, _COMPARED_QUERIES = 5000, 1000
+COMPARED_ITEMS, COMPARED_QUERIES = 5000, 1000
+"""Of items that were left out and of queries, that are ranked at most."""
 _LENGTH = 20
 
 
@@ -149,12 +150,12 @@ class _Trial:
 def _trial(features: Joined, rotated: Floats, targets: _Directions, seed: int) -> _Trial:
     random = np.random.default_rng(seed)
     fold = random.integers(0, _FOLDS, len(rotated))
-    asked = targets.asked[random.permutation(len(targets.asked))[:_COMPARED_QUERIES]]
+    asked = targets.asked[random.permutation(len(targets.asked))[:COMPARED_QUERIES]]
     errors = np.zeros((len(_REGS), rotated.shape[1]))
     nothing = np.zeros(rotated.shape[1])
     agreement = []
     for left_out in range(_FOLDS if len(rotated) < _MANY_ITEMS else 1):
-        train, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)[:_COMPARED_ITEMS]
+        train, test = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)[:COMPARED_ITEMS]
         wanted, of_test = rotated[test], features.rows(test)
         nothing += (wanted.astype(np.float64) ** 2).sum(axis=0)
         least = np.full(rotated.shape[1], np.inf)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recsys_pg.collaborative.asked import MANY_ITEMS, entries_kept
 from recsys_pg.collaborative.content_features import MOST_VALUES
+from recsys_pg.collaborative.content_map import COMPARED_ITEMS, COMPARED_QUERIES
 from recsys_pg.collaborative.histories import SAMPLE
 from recsys_pg.collaborative.singular import OVERSAMPLING
 from recsys_pg.collaborative.size import Size
@@ -18,6 +19,9 @@ _MOST_COMPARED_GB = 4.0
 
 FEWEST_RESIDUALS = 20
 """Neighbors of an item in the residual of each time scale that have to fit; more where there is room."""
+
+_FILLED = 0.95
+"""Of the memory, what more neighbors than the fewest may fill: the rest is for what is not foreseen."""
 
 MAPPED_ITEMS, _FEWEST_MAPPED = 50_000, 5_000
 """Items from which the map from content to factors is learned, as many as there is room for."""
@@ -110,9 +114,12 @@ def map_gb(size: Size, items: int) -> float:
     content = (DIMENSIONS if size.embedded else 0) + min(MOST_VALUES, size.fields)
     if not content:
         return 0.0
-    # the vectors, turned, and those of the items that are learned from
-    an_item = 4 * DIMENSIONS * (1 + _TIME_SCALES) * 3 + 32 * min(DIMENSIONS, content) + 500
+    # the vectors, turned, and those of the items that are learned from; the targets, turned for each history
+    an_item = 4 * DIMENSIONS * ((1 + _TIME_SCALES) * 3 + _TIME_SCALES) + 32 * min(DIMENSIONS, content) + 500
     needed: float = items * an_item + 40 * content**2 + 16 * content * DIMENSIONS * (1 + _TIME_SCALES)
+    # the queries of the sampled histories, turned, and either in double precision or what they rank
+    needed += 16 * DIMENSIONS * min(SAMPLE, size.interactions)
+    needed += 30 * COMPARED_QUERIES * min(COMPARED_ITEMS, size.items)
     return needed / GB
 
 
@@ -143,7 +150,7 @@ def residuals_fitting(size: Size, memory_gb: float, kept_gb: float) -> int:
         memory_gb: what there is for the factors and the operators.
         kept_gb: what the operators take.
     """
-    spared = memory_gb - max(factors_gb(size, 0) + kept_gb, writing_gb(size, 0))
+    spared = _FILLED * memory_gb - max(factors_gb(size, 0) + kept_gb, writing_gb(size, 0))
     return max(FEWEST_RESIDUALS, int(spared * GB / (_TIME_SCALES * 8 * max(1, size.items))))
 
 
