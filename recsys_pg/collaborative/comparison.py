@@ -13,6 +13,11 @@ from recsys_pg.collaborative.operators.operator import Floats
 LEAST_USERS = 50
 """Users below which a difference of two models says nothing."""
 
+_LEAST_GAIN = 0.01
+"""Relative, in NDCG."""
+_STANDARD_ERRORS = 3.0
+"""Of a difference, by which one of about a dozen that are tried is better than by chance."""
+
 _ROWS = 64
 _ENTRIES = 25_000_000
 """Scores of all items that are looked at together."""
@@ -46,6 +51,15 @@ def compare(
         return None
     difference = estimate(new - active, seed=seed)
     return Comparison(len(new), float(new.mean()), float(active.mean()), difference.low, difference.high)
+
+
+def best_beyond_chance(ndcg: npt.NDArray[np.float64]) -> int:
+    """The row of (n_tried, n_users) of the highest mean; 0 where it beats the first by chance alone."""
+    means = ndcg.mean(axis=1)
+    best = int(np.argmax(means))
+    more = ndcg[best] - ndcg[0]
+    least = max(_LEAST_GAIN * means[0], _STANDARD_ERRORS * more.std() / np.sqrt(ndcg.shape[1]))
+    return best if more.mean() > least else 0
 
 
 def users_at_once(n_items: int, most: int = 100) -> int:

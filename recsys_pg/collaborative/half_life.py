@@ -9,7 +9,7 @@ import numpy.typing as npt
 import psycopg
 from scipy.sparse import csr_array
 
-from recsys_pg.collaborative.comparison import LEAST_USERS
+from recsys_pg.collaborative.comparison import LEAST_USERS, best_beyond_chance
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import LENGTH
@@ -20,15 +20,11 @@ DAYS = (1, 2, 4, 7, 14, 30, 60, 120, 250, 500, 1000, 2000, 4000)
 
 _DEFAULT_DAYS = 30.0
 _DAY = 86_400e6
-_LEAST_GAIN = 0.01
-"""Relative, in NDCG@20."""
-_STANDARD_ERRORS = 3.0
-"""Of the difference to the half-life in use, by which another is better than by chance: a dozen are tried."""
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 500.0, -1000.0
 """Counts are scaled down before they grow beyond 2 to the power of the one, not below that of the other."""
 
 HALF_LIFE_KEY = "popularity.half_life_days"
-CHOSEN_KEY = "popularity.chosen_half_life_days"
+_CHOSEN_KEY = "popularity.chosen_half_life_days"
 _ADOPT = """
 update recsys.settings s set value = to_jsonb(%(days)s::double precision)
 where s.key = %(key)s and s.value = to_jsonb(%(in_use)s::double precision)
@@ -41,6 +37,11 @@ values (%s, to_jsonb(%s::double precision),
     'What training chose popularity.half_life_days to be: another value of that is left alone.')
 on conflict (key) do update set value = excluded.value
 """
+_RESET = """
+update recsys.settings s set value = to_jsonb(%(default)s::double precision)
+where s.key = %(key)s and s.value = (select c.value from recsys.settings c where c.key = %(chosen)s)
+"""
+_KNOWN = {"key": HALF_LIFE_KEY, "chosen": _CHOSEN_KEY, "default": _DEFAULT_DAYS}
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,8 @@ def choose_half_life(
         return None
     days = np.array([days_in_use, *(each for each in DAYS if each != days_in_use)], np.float64)
     ndcg = ndcg_by_age(log, holdout, asked, days, progress)
-    means = ndcg.mean(axis=1)
-    best = int(np.argmax(means))
-    more = ndcg[best] - ndcg[0]
-    if more.mean() <= max(_LEAST_GAIN * means[0], _STANDARD_ERRORS * more.std() / np.sqrt(len(asked))):
-        best = 0
-    return HalfLife(float(days[best]), float(means[best]), days_in_use, float(means[0]))
+    best = best_beyond_chance(ndcg)
+    return HalfLife(float(days[best]), float(ndcg[best].mean()), days_in_use, float(ndcg[0].mean()))
 
 
 def adopt(connection: psycopg.Connection[Any], half_life: HalfLife) -> bool:
@@ -91,12 +88,17 @@ def adopt(connection: psycopg.Connection[Any], half_life: HalfLife) -> bool:
     That is another than training did before, or than the default, before and since the half-life was chosen.
     Popularity has to be counted anew in the same transaction.
     """
-    known = {"key": HALF_LIFE_KEY, "chosen": CHOSEN_KEY, "default": _DEFAULT_DAYS}
-    values = known | {"days": half_life.days, "in_use": half_life.days_in_use}
+    values = _KNOWN | {"days": half_life.days, "in_use": half_life.days_in_use}
     if not connection.execute(_ADOPT, values).rowcount:
         return False
-    connection.execute(_REMEMBER, (CHOSEN_KEY, half_life.days))
+    connection.execute(_REMEMBER, (_CHOSEN_KEY, half_life.days))
     return True
+
+
+def reset(connection: psycopg.Connection[Any]) -> None:
+    """Undo what training chose, in a copy that is to know nothing of what it was chosen by."""
+    connection.execute(_RESET, _KNOWN)
+    connection.execute("delete from recsys.settings where key = %s", (_CHOSEN_KEY,))
 
 
 def ndcg_by_age(
@@ -133,7 +135,7 @@ def _popular_at(
     for moment, end in zip(moments, until, strict=True):
         new = order[start:end]
         new = new[log.weights[new] > 0]
-        start = max(start, end)
+        start = end
         for row, half_life in enumerate(days):
             span = half_life * _DAY
             grown = (moment - origins[row]) / span

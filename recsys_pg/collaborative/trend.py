@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recsys_pg.collaborative.comparison import ndcg_of_users, users_at_once
+from recsys_pg.collaborative.comparison import best_beyond_chance, ndcg_of_users, users_at_once
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.log import InteractionLog
 from recsys_pg.collaborative.mixture import Mixture, scores_of
@@ -23,10 +23,6 @@ _WINDOWS = (0.25, 0.1, 0.05)
 _EXPONENTS = (0.25, 0.5, 0.75, 1.0)
 _SMOOTHING = 5.0
 """Likes by which an item counts as liked lately as ever."""
-_LEAST_GAIN = 0.01
-"""Relative, in NDCG@20."""
-_STANDARD_ERRORS = 3.0
-"""Of the difference to none, by which a trend is better than by chance: twelve are tried."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +80,8 @@ def choose_trend(
         for row, gain in enumerate(gains, start=1):
             ndcg[row, part] = ndcg_of_users(of_items * gain[shortlist.items], *shortlist.sparse)
         progress("weigh what is liked lately", start + len(users), len(asked))
-    best = int(np.argmax(ndcg.mean(axis=1)))
-    more = ndcg[best] - ndcg[0]
-    least = max(_LEAST_GAIN * ndcg[0].mean(), _STANDARD_ERRORS * more.std() / np.sqrt(len(asked)))
-    return trends[best - 1] if best and more.mean() > least else None
+    best = best_beyond_chance(ndcg)
+    return trends[best - 1] if best else None
 
 
 def _lately(log: InteractionLog, window: float) -> Floats:

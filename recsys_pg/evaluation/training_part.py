@@ -7,6 +7,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from recsys_pg.collaborative import half_life
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.evaluation.split import Division
 from recsys_pg.types import Progress
@@ -46,11 +47,6 @@ _TABLES = (
 _INTERACTIONS = _Table("interactions", "id, user_id, item_id, kind, value, occurred_at")
 
 _REPORTED = 10_000
-_UNCHOSEN = """
-update recsys.settings s set value = '30' where s.key = 'popularity.half_life_days'
-    and s.value = (select c.value from recsys.settings c where c.key = 'popularity.chosen_half_life_days');
-delete from recsys.settings where key = 'popularity.chosen_half_life_days'
-"""
 
 
 def copy_training_part(
@@ -74,7 +70,7 @@ def copy_training_part(
         for table in _TABLES:
             items = _copy(source, scratch, table.query(), table, progress)
         # what training chose by all that happened is to be chosen by what happened until then
-        scratch.execute(_UNCHOSEN)
+        half_life.reset(scratch)
         progress("index items", 0, None)
         memory = memory_mb_for(scratch, items, VECTOR_BYTES)
         scratch.execute(f"set local maintenance_work_mem = '{memory}MB'".encode())
