@@ -4,7 +4,9 @@ Everything that happened after a moment is the test, whoever did it. MovieLens l
 overviews of TMDB where it has the film: few users come back after any moment, so it is divided at several.
 Online Retail: once by what a customer had never bought, once by all purchases, repeated ones included.
 
-    python benchmarks/by_time.py [--only films | shop] [--data DIR]
+Films also live: after each moment time goes on, and each user is asked when all until then is recorded.
+
+    python benchmarks/by_time.py [--only films | live | shop] [--data DIR]
 
 The data is not part of the project. Exit code 1: somewhere the hybrid is not shown to be ahead of a method.
 """
@@ -27,7 +29,7 @@ from server import RESULTS
 
 from recsys_pg import schema
 from recsys_pg.embedding import Worker
-from recsys_pg.evaluation import Evaluation, evaluate
+from recsys_pg.evaluation import Evaluation, Split, evaluate
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Protocol:
     folder: str
     load: Callable[[sa.Engine, Path], None]
     evaluations: tuple[tuple[float, bool], ...]
+    split: Split = "time"
 
 
 def load_small(engine: sa.Engine, data: Path) -> None:
@@ -47,10 +50,10 @@ def load_small(engine: sa.Engine, data: Path) -> None:
     load_ratings(engine, ratings)
 
 
+MOMENTS = tuple((share / 100, False) for share in (10, 20, 30, 40, 50))
 PROTOCOLS = (
-    Protocol(
-        "films", "ml-latest-small", load_small, tuple((share / 100, False) for share in (10, 20, 30, 40, 50))
-    ),
+    Protocol("films", "ml-latest-small", load_small, MOMENTS),
+    Protocol("live", "ml-latest-small", load_small, MOMENTS, "live"),
     Protocol("shop", "online-retail", load_shop, ((0.1, False), (0.1, True))),
 )
 
@@ -63,7 +66,9 @@ def run(protocol: Protocol, data: Path, *, seed: int) -> list[Evaluation]:
         Worker(engine, CachedEmbedder()).run_once(show)
         for share, repeats in protocol.evaluations:
             found.append(
-                evaluate(engine, split="time", test_share=share, repeats=repeats, seed=seed, progress=show)
+                evaluate(
+                    engine, split=protocol.split, test_share=share, repeats=repeats, seed=seed, progress=show
+                )
             )
             print_evaluation(protocol.name, found[-1])
     return found

@@ -23,9 +23,10 @@ def evaluate(
     context: typer.Context,
     *,
     split: Annotated[
-        Literal["time", "user"],
+        Literal["time", "user", "live"],
         typer.Option(
-            help="What is held out. time: what happened last, whoever did it; user: the last of each user."
+            help="What is held out. time: what happened last, whoever did it; live: the same, but it is"
+            " recorded in its order before each user is asked; user: the last of each user."
         ),
     ] = "time",
     test_share: Annotated[
@@ -83,6 +84,7 @@ def evaluate(
     Examples:
       recsys-pg evaluate
       recsys-pg evaluate --html report.html --json report.json
+      recsys-pg evaluate --split live
       recsys-pg evaluate --split user --test-share 0.2 -k 5 -k 20
       recsys-pg evaluate --method hybrid --method popular --users 500 --server embedded
     """

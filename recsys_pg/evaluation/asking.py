@@ -8,9 +8,15 @@ from typing import get_args
 import sqlalchemy as sa
 
 from recsys_pg.db import translated_errors
+from recsys_pg.evaluation.targets import Question
 from recsys_pg.types import Method, Progress
 
 METHODS: tuple[Method, ...] = get_args(Method)
+
+_RECOMMEND = sa.text(
+    "select item_id from recsys_api.recommend_for_user(:user_id, n => :n, method => :method,"
+    " exclude_seen => :exclude_seen) order by rank"
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,21 @@ class Answers:
 
     lists: Mapping[int, Sequence[int]]
     milliseconds: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was asked and answered.
+
+    Attributes:
+        question: the users who were asked, and what each went on to like from then on.
+        answers: of each method.
+        of_user: interactions that were known of each of them when asked.
+    """
+
+    question: Question
+    answers: Mapping[Method, Answers]
+    of_user: Mapping[int, int]
 
 
 def ask(
@@ -44,18 +65,21 @@ def ask(
         InvalidArgumentError: the method is unknown, or n out of its range.
         UnknownUserError: a user is not in the database.
     """
-    statement = sa.text(
-        "select item_id from recsys_api.recommend_for_user(:user_id, n => :n, method => :method,"
-        " exclude_seen => :exclude_seen) order by rank"
-    )
     asked = list(users)
     lists = {}
     with translated_errors(), engine.connect() as connection:
         started = time.perf_counter()
         for done, user in enumerate(asked, start=1):
-            parameters = {"user_id": user, "n": n, "method": method, "exclude_seen": exclude_seen}
-            lists[user] = tuple(connection.scalars(statement, parameters))
+            lists[user] = recommended(connection, user, method, n, exclude_seen=exclude_seen)
             if progress:
                 progress(f"recommend by {method}", done, len(asked))
         seconds = time.perf_counter() - started
     return Answers(lists, 1000 * seconds / max(1, len(asked)))
+
+
+def recommended(
+    connection: sa.Connection, user: int, method: Method, n: int, *, exclude_seen: bool
+) -> tuple[int, ...]:
+    """One list, best first; see `ask`."""
+    parameters = {"user_id": user, "n": n, "method": method, "exclude_seen": exclude_seen}
+    return tuple(connection.scalars(_RECOMMEND, parameters))

@@ -1,10 +1,11 @@
 """The evaluation from end to end: hold out, train on the rest, ask, compare with what people did."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -16,14 +17,15 @@ from recsys_pg.collaborative import TrainReport, train
 from recsys_pg.collaborative.items import read_embeddings
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import InvalidArgumentError
-from recsys_pg.evaluation.asking import METHODS, Answers, ask
+from recsys_pg.evaluation.asking import METHODS, Answers, Heard, ask
 from recsys_pg.evaluation.known import Known, read_known
+from recsys_pg.evaluation.live import ask_live, draw_moments
 from recsys_pg.evaluation.measuring import method_results, segment_result
 from recsys_pg.evaluation.results import Evaluation, Options, Sizes, Versions
 from recsys_pg.evaluation.scratch import scratch_database, scratch_server
 from recsys_pg.evaluation.split import Division, Split, divide
 from recsys_pg.evaluation.targets import LEAST_USERS, Question, question, read_test, segments
-from recsys_pg.evaluation.training_part import copy_training_part
+from recsys_pg.evaluation.training_part import copy_held_out, copy_training_part
 from recsys_pg.types import Method, Progress
 
 
@@ -49,8 +51,10 @@ def evaluate(
 
     Args:
         engine: of the database to evaluate.
-        split: time tests on the latest interactions of all, and trains on what happened before; user tests on
-            the latest of each user. See `recsys_pg.evaluation.divide`.
+        split: time tests on the latest interactions of all, and trains on what happened before; live does so
+            too, and then lets the time go by: each user is asked at a moment of the test, when all that
+            happened before is recorded, of which the model knows nothing. user tests on the latest of each
+            user. See `recsys_pg.evaluation.split.divide`.
         test_share: of the positive interactions, above 0 and below 1.
         users: that are asked at most, 10 or more; drawn of those for whom there is something to find.
         ks: lengths of the lists, 1 to 1,000. Intervals, comparisons and exposure are those of the first.
@@ -84,34 +88,33 @@ def evaluate(
         part = _hold_out(engine, scratch, options, report)
         with translated_errors(), scratch.connect() as connection:
             known = read_known(connection)
-            asked = question(connection, part.test, users=users, repeats=repeats, seed=seed)
             versions = _versions(connection)
+        listen = _prepared(scratch, part, known, options, report)
         training = train(scratch, memory_gb=memory_gb, seed=seed, progress=report)
-        answers = {
-            method: ask(
-                scratch, asked.targets, method, max(options.ks), exclude_seen=not repeats, progress=report
-            )
-            for method in options.methods
-        }
-        embeddings = _embeddings(scratch, answers.values(), options.ks[0])
+        heard = listen()
+        known = replace(known, of_user=heard.of_user)
+        embeddings = _embeddings(scratch, heard.answers.values(), options.ks[0])
     return Evaluation(
         started_at,
         time.monotonic() - started,
         part.database,
         options,
         versions,
-        _sizes(known, asked),
+        _sizes(known, heard.question),
         part.division.moment,
         training,
-        method_results(answers, asked.targets, known, embeddings, options.ks, seed=seed),
-        [segment_result(answers, each, options.ks) for each in segments(asked, known, repeats=repeats)],
+        method_results(heard.answers, heard.question.targets, known, embeddings, options.ks, seed=seed),
+        [
+            segment_result(heard.answers, each, options.ks)
+            for each in segments(heard.question, known, repeats=repeats)
+        ],
         _notes(part.division, known, training),
     )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What was held out of a database: the items of each user's positive interactions."""
+    """What was held out of a database: the items of each user's positive interactions, unless asked live."""
 
     database: str
     division: Division
@@ -127,7 +130,34 @@ def _hold_out(engine: sa.Engine, scratch: sa.Engine, options: Options, progress:
         progress("create the scratch database", 0, None)
         schema.migrate(scratch)
         copy_training_part(source, scratch, division, progress)
+        if options.split == "live":
+            copy_held_out(source, scratch, division, progress)
+            return _Part(source.info.dbname, division, {})
         return _Part(source.info.dbname, division, read_test(source, division))
+
+
+def _prepared(
+    scratch: sa.Engine,
+    part: _Part,
+    known: Known,
+    options: Options,
+    progress: Progress,
+) -> Callable[[], Heard]:
+    """What asks when the training is done; that too few users can be asked is told before it."""
+    n, exclude_seen = max(options.ks), not options.repeats
+    drawn = {"users": options.users, "seed": options.seed}
+    with translated_errors(), scratch.connect() as connection:
+        if options.split == "live":
+            schedule = draw_moments(connection, **drawn)
+            return partial(
+                ask_live, scratch, schedule, options.methods, n, repeats=options.repeats, progress=progress
+            )
+        asked = question(connection, part.test, repeats=options.repeats, **drawn)
+
+    def answers(method: Method) -> Answers:
+        return ask(scratch, asked.targets, method, n, exclude_seen=exclude_seen, progress=progress)
+
+    return lambda: Heard(asked, {method: answers(method) for method in options.methods}, known.of_user)
 
 
 @contextmanager
@@ -184,7 +214,7 @@ def _notes(division: Division, known: Known, training: TrainReport) -> list[str]
 
 def _check(options: Options) -> None:
     if options.split not in get_args(Split):
-        raise InvalidArgumentError(f"split is {options.split!r}.", "Pass time or user.")
+        raise InvalidArgumentError(f"split is {options.split!r}.", "Pass time, live or user.")
     if not 0 < options.test_share < 1:
         raise InvalidArgumentError(
             f"The test share is {options.test_share:g}, not between 0 and 1.", "0.1 is a good share."

@@ -9,8 +9,8 @@ from psycopg import sql
 
 from recsys_pg.errors import InvalidArgumentError
 
-Split: TypeAlias = Literal["time", "user"]
-"""One moment for all, or of each user the last."""
+Split: TypeAlias = Literal["time", "user", "live"]
+"""What happened last; of each user the last; or what happened last, becoming known in its order."""
 
 _LIKES = sql.SQL(
     """
@@ -43,16 +43,16 @@ _TRAINING = sql.SQL(
     where f.user_id is null or ({order}, a.id) < (f.place_in_time, f.id)
     """
 )
-_TEST = sql.SQL(
+_HELD_OUT = sql.SQL(
     """
-    select distinct a.user_id, a.item_id
+    select {columns}
     from recsys.interactions a
     join recsys.interaction_kinds k on k.kind = a.kind
     join ({first}) f on f.user_id = a.user_id
     where ({order}, a.id) >= (f.place_in_time, f.id)
-        and recsys_api._interaction_weight(k.weight, k.value_center, a.value) > 0
     """
 )
+_LIKED = sql.SQL(" and recsys_api._interaction_weight(k.weight, k.value_center, a.value) > 0")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,13 @@ class Division:
         """A query of the interactions ``a`` to train on."""
         return _TRAINING.format(columns=columns, first=self.first, order=self.order)
 
+    def held_out(self, columns: sql.Composable) -> sql.Composed:
+        """A query of the interactions ``a`` of the other part."""
+        return _HELD_OUT.format(columns=columns, first=self.first, order=self.order)
+
     def test(self) -> sql.Composed:
         """A query of the pairs (user_id, item_id) of the positive interactions of the other part."""
-        return _TEST.format(first=self.first, order=self.order)
+        return self.held_out(sql.SQL("distinct a.user_id, a.item_id")) + _LIKED
 
 
 def divide(
@@ -89,17 +93,18 @@ def divide(
 
     Args:
         connection: to the database.
-        split: time makes the latest of all positive interactions the test, and trains on what happened before
-            the first of them, whoever did it. user does so for each user alone: of m positive interactions,
-            max(1, ⌊share · m⌋) are the test, none of a single one. Where times tell no order it is drawn.
-        share: of the positive interactions, above 0 and below 1. With split time those at one moment stay
+        split: time and live make the latest of all positive interactions the test, and train on what happened
+            before the first of them, whoever did it. user does so for each user alone: of m positive
+            interactions, max(1, ⌊share · m⌋) are the test, none of a single one. Where times tell no order
+            it is drawn.
+        share: of the positive interactions, above 0 and below 1. By time those at one moment stay
             together, so that it can be more.
         seed: of an order that is drawn.
 
     Raises:
         InvalidArgumentError: the interactions cannot be divided so.
     """
-    return _by_time(connection, share) if split == "time" else _by_user(connection, share, seed)
+    return _by_user(connection, share, seed) if split == "user" else _by_time(connection, share)
 
 
 def _by_time(connection: psycopg.Connection[Any], share: float) -> Division:

@@ -75,23 +75,32 @@ def question(
     Raises:
         InvalidArgumentError: too few users remain.
     """
-    hidden = _hidden(connection, test, exclude_seen=not repeats)
+    hidden = hidden_items(connection, test, exclude_seen=not repeats)
     possible = {user: frozenset(items).difference(hidden[user]) for user, items in test.items()}
     open_ = {user: items for user, items in sorted(possible.items()) if items}
-    if len(open_) < LEAST_USERS:
-        raise InvalidArgumentError(
-            f"Only {len(open_)} users have something to be found in the test part, fewer than {LEAST_USERS}.",
-            "Hold out more, --test-share; or of each user, --split user; or wait for more interactions.",
-        )
+    check_enough(len(open_))
     asked = np.array(list(open_))
     if len(asked) > users:
         asked = np.sort(np.random.default_rng(seed).choice(asked, users, replace=False))
     targets = {user: open_[user] for user in asked.tolist()}
     seen: Targets = {}
     if repeats:
-        consumed = _hidden(connection, targets, exclude_seen=True)
+        consumed = hidden_items(connection, targets, exclude_seen=True)
         seen = _part(targets, lambda user, item: item in consumed[user])
     return Question(targets, seen, len(open_))
+
+
+def check_enough(users: int) -> None:
+    """Refuse to say anything of fewer than `LEAST_USERS` users.
+
+    Raises:
+        InvalidArgumentError: they are fewer.
+    """
+    if users < LEAST_USERS:
+        raise InvalidArgumentError(
+            f"Only {users} users have something to be found in the test part, fewer than {LEAST_USERS}.",
+            "Hold out more, --test-share; or of each user, --split user; or wait for more interactions.",
+        )
 
 
 def segments(asked: Question, known: Known, *, repeats: bool = False) -> list[Segment]:
@@ -138,7 +147,7 @@ def _part(targets: Targets, belongs: Callable[[int, int], bool]) -> Targets:
     return {user: items for user, items in parts.items() if items}
 
 
-def _hidden(
+def hidden_items(
     connection: sa.Connection, users: Collection[int], *, exclude_seen: bool
 ) -> dict[int, frozenset[int]]:
     """What recommend_for_user never lists for each of the users."""

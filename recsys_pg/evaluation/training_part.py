@@ -45,6 +45,8 @@ _TABLES = (
     ),
 )
 _INTERACTIONS = _Table("interactions", "id, user_id, item_id, kind, value, occurred_at")
+_LATER = _Table("later_interactions", _INTERACTIONS.columns)
+_OF_INTERACTION = sql.SQL(", ").join(sql.Identifier("a", name) for name in _INTERACTIONS.columns.split(", "))
 
 _REPORTED = 10_000
 
@@ -75,14 +77,31 @@ def copy_training_part(
         memory = memory_mb_for(scratch, items, VECTOR_BYTES)
         scratch.execute(f"set local maintenance_work_mem = '{memory}MB'".encode())
         scratch.execute(definition.encode())
-        columns = sql.SQL(", ").join(sql.Identifier("a", name) for name in _INTERACTIONS.columns.split(", "))
-        _copy(source, scratch, division.training(columns), _INTERACTIONS, progress)
+        _copy(source, scratch, division.training(_OF_INTERACTION), _INTERACTIONS, progress)
     with (
         translated_errors(),
         target.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
         progress("refresh statistics of the copy", 0, None)
         connection.exec_driver_sql("vacuum analyze")
+
+
+def copy_held_out(
+    source: psycopg.Connection[Any], target: sa.Engine, division: Division, progress: Progress
+) -> None:
+    """Copy the other interactions into recsys.later_interactions, a table of the scratch database alone.
+
+    Args:
+        source, target, division: as in `copy_training_part`, after it.
+        progress: called with "copy later interactions".
+    """
+    with translated_errors(), target.begin() as connection:
+        scratch = driver_connection(connection)
+        scratch.execute("create table recsys.later_interactions (like recsys.interactions)")
+        _copy(source, scratch, division.held_out(_OF_INTERACTION), _LATER, progress)
+        scratch.execute("create index on recsys.later_interactions (occurred_at)")
+        scratch.execute("create index on recsys.later_interactions (user_id)")
+        scratch.execute("analyze recsys.later_interactions")
 
 
 def _without_vector_index(scratch: psycopg.Connection[Any]) -> str:

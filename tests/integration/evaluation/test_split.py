@@ -53,6 +53,7 @@ class Divided:
             division = divide(connection, split, share, seed=seed)
             self.moment, self.is_drawn = division.moment, division.is_drawn
             self.training = set(connection.execute(division.training(ROW)).fetchall())
+            self.held_out = set(connection.execute(division.held_out(ROW)).fetchall())
             self.test = set(connection.execute(division.test()).fetchall())
 
     def liked(self):
@@ -76,6 +77,7 @@ def test_by_time_nothing_is_trained_on_that_is_not_earlier_than_all_of_the_test(
         assert not likes or likes[-held_out] == likes[0]
         return
     assert found.training == {row for row in found.rows if row[4] < found.moment}
+    assert found.held_out == set(found.rows) - found.training
     assert found.test == {(row[1], row[2]) for row in found.liked() if row[4] >= found.moment}
     assert len([row for row in found.liked() if row[4] >= found.moment]) >= max(
         1, math.floor(share * len(likes))
@@ -105,6 +107,7 @@ def test_by_user_nothing_of_a_user_is_trained_on_that_is_not_before_all_of_the_t
         training |= set(mine[:first])
         test |= {(row[1], row[2]) for row in mine[first:] if row in liked}
     assert found.training == training
+    assert found.held_out == set(found.rows) - training
     assert found.test == test
 
 
