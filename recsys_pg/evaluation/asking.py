@@ -32,14 +32,31 @@ class Heard:
     """What was asked and answered.
 
     Attributes:
-        question: the users who were asked, and what each went on to like from then on.
+        question: who was asked, and what there was to be found.
         answers: of each method.
-        of_user: interactions that were known of each of them when asked.
+        of_user: interactions that were known of each of them when asked; None is as at the split.
     """
 
     question: Question
     answers: Mapping[Method, Answers]
-    of_user: Mapping[int, int]
+    of_user: Mapping[int, int] | None = None
+
+
+def ask_all(
+    engine: sa.Engine,
+    question: Question,
+    methods: Iterable[Method],
+    n: int,
+    *,
+    exclude_seen: bool = True,
+    progress: Progress | None = None,
+) -> Heard:
+    """Ask a question of every method, one after the other; see `ask`."""
+    answers = {
+        method: ask(engine, question.targets, method, n, exclude_seen=exclude_seen, progress=progress)
+        for method in methods
+    }
+    return Heard(question, answers)
 
 
 def ask(

@@ -1,12 +1,12 @@
 """The evaluation from end to end: hold out, train on the rest, ask, compare with what people did."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +17,15 @@ from recsys_pg.collaborative import TrainReport, train
 from recsys_pg.collaborative.items import read_embeddings
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import InvalidArgumentError
-from recsys_pg.evaluation.asking import METHODS, Answers, Heard, ask
+from recsys_pg.evaluation.asking import METHODS, Answers, ask_all
 from recsys_pg.evaluation.known import Known, read_known
 from recsys_pg.evaluation.live import ask_live, draw_moments
 from recsys_pg.evaluation.measuring import method_results, segment_result
 from recsys_pg.evaluation.results import Evaluation, Options, Sizes, Versions
 from recsys_pg.evaluation.scratch import scratch_database, scratch_server
 from recsys_pg.evaluation.split import Division, Split, divide
-from recsys_pg.evaluation.targets import LEAST_USERS, Question, question, read_test, segments
-from recsys_pg.evaluation.training_part import copy_held_out, copy_training_part
+from recsys_pg.evaluation.targets import LEAST_USERS, Question, question, segments
+from recsys_pg.evaluation.training_part import copy_parts
 from recsys_pg.types import Method, Progress
 
 
@@ -63,7 +63,8 @@ def evaluate(
         server: the URL of a server for the scratch database, or "embedded"; left out, that of engine.
         memory_gb: that training may use.
         seed: of all that is drawn.
-        progress: called in each step, with "copy …", the phases of training, and "recommend by …".
+        progress: called in each step, with "copy …", the phases of training, and "recommend by …" or, live,
+            "record and recommend".
 
     Raises:
         InvalidArgumentError: an argument is out of its range, or the interactions are too few or cannot be
@@ -89,10 +90,15 @@ def evaluate(
         with translated_errors(), scratch.connect() as connection:
             known = read_known(connection)
             versions = _versions(connection)
-        listen = _prepared(scratch, part, known, options, report)
+            # whom to ask is settled before the training, so that too few are told at once
+            drawn: dict[str, Any] = {"users": users, "repeats": repeats, "seed": seed}
+            ask = (
+                partial(ask_live, scratch, draw_moments(connection, **drawn))
+                if split == "live"
+                else partial(ask_all, scratch, question(connection, **drawn))
+            )
         training = train(scratch, memory_gb=memory_gb, seed=seed, progress=report)
-        heard = listen()
-        known = replace(known, of_user=heard.of_user)
+        heard = ask(options.methods, max(options.ks), exclude_seen=not repeats, progress=report)
         embeddings = _embeddings(scratch, heard.answers.values(), options.ks[0])
     return Evaluation(
         started_at,
@@ -106,7 +112,7 @@ def evaluate(
         method_results(heard.answers, heard.question.targets, known, embeddings, options.ks, seed=seed),
         [
             segment_result(heard.answers, each, options.ks)
-            for each in segments(heard.question, known, repeats=repeats)
+            for each in segments(heard.question, known, heard.of_user or known.of_user, repeats=repeats)
         ],
         _notes(part.division, known, training),
     )
@@ -114,11 +120,10 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Part:
-    """What was held out of a database: the items of each user's positive interactions, unless asked live."""
+    """Of which database, and how it was divided."""
 
     database: str
     division: Division
-    test: Mapping[int, set[int]]
 
 
 def _hold_out(engine: sa.Engine, scratch: sa.Engine, options: Options, progress: Progress) -> _Part:
@@ -129,35 +134,8 @@ def _hold_out(engine: sa.Engine, scratch: sa.Engine, options: Options, progress:
         division = divide(source, options.split, options.test_share, seed=options.seed)
         progress("create the scratch database", 0, None)
         schema.migrate(scratch)
-        copy_training_part(source, scratch, division, progress)
-        if options.split == "live":
-            copy_held_out(source, scratch, division, progress)
-            return _Part(source.info.dbname, division, {})
-        return _Part(source.info.dbname, division, read_test(source, division))
-
-
-def _prepared(
-    scratch: sa.Engine,
-    part: _Part,
-    known: Known,
-    options: Options,
-    progress: Progress,
-) -> Callable[[], Heard]:
-    """What asks when the training is done; that too few users can be asked is told before it."""
-    n, exclude_seen = max(options.ks), not options.repeats
-    drawn = {"users": options.users, "seed": options.seed}
-    with translated_errors(), scratch.connect() as connection:
-        if options.split == "live":
-            schedule = draw_moments(connection, **drawn)
-            return partial(
-                ask_live, scratch, schedule, options.methods, n, repeats=options.repeats, progress=progress
-            )
-        asked = question(connection, part.test, repeats=options.repeats, **drawn)
-
-    def answers(method: Method) -> Answers:
-        return ask(scratch, asked.targets, method, n, exclude_seen=exclude_seen, progress=progress)
-
-    return lambda: Heard(asked, {method: answers(method) for method in options.methods}, known.of_user)
+        copy_parts(source, scratch, division, progress)
+        return _Part(source.info.dbname, division)
 
 
 @contextmanager
@@ -224,6 +202,8 @@ def _check(options: Options) -> None:
             f"users is {options.users}: of fewer than {LEAST_USERS} nothing can be said.",
             "The default is 2000.",
         )
+    if options.seed < 0:
+        raise InvalidArgumentError(f"The seed is {options.seed}, below 0.", "Pass 0 or more.")
     wrong = [k for k in options.ks if not 1 <= k <= 1000]
     if wrong or not options.ks:
         raise InvalidArgumentError(

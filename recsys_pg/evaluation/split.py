@@ -46,13 +46,10 @@ _TRAINING = sql.SQL(
 _HELD_OUT = sql.SQL(
     """
     select {columns}
-    from recsys.interactions a
-    join recsys.interaction_kinds k on k.kind = a.kind
-    join ({first}) f on f.user_id = a.user_id
+    from recsys.interactions a join ({first}) f on f.user_id = a.user_id
     where ({order}, a.id) >= (f.place_in_time, f.id)
     """
 )
-_LIKED = sql.SQL(" and recsys_api._interaction_weight(k.weight, k.value_center, a.value) > 0")
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,6 @@ class Division:
     def held_out(self, columns: sql.Composable) -> sql.Composed:
         """A query of the interactions ``a`` of the other part."""
         return _HELD_OUT.format(columns=columns, first=self.first, order=self.order)
-
-    def test(self) -> sql.Composed:
-        """A query of the pairs (user_id, item_id) of the positive interactions of the other part."""
-        return self.held_out(sql.SQL("distinct a.user_id, a.item_id")) + _LIKED
 
 
 def divide(

@@ -3,15 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import psycopg
 import sqlalchemy as sa
 
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.evaluation.known import Known
-from recsys_pg.evaluation.split import Division
 
 LEAST_USERS = 10
 """Users below which nothing can be said."""
@@ -23,9 +21,18 @@ Targets: TypeAlias = Mapping[int, frozenset[int]]
 """Of each user, at least one item to be found."""
 
 
+LATER_LIKES = """
+recsys.later_interactions a join recsys.interaction_kinds k
+    on k.kind = a.kind and recsys_api._interaction_weight(k.weight, k.value_center, a.value) > 0
+"""
+"""SQL, the positive ones ``a`` of the interactions that were held out."""
+
+_LATER_LIKES = sa.text(f"select distinct a.user_id, a.item_id from {LATER_LIKES}")
+
+
 @dataclass(frozen=True)
 class Question:
-    """The users that are asked, in ascending order, and what is to be found for them.
+    """The users that are asked, and what is to be found for them.
 
     Attributes:
         targets: of each user that is asked.
@@ -47,17 +54,8 @@ class Segment:
     targets: Targets
 
 
-def read_test(connection: psycopg.Connection[Any], division: Division) -> dict[int, set[int]]:
-    """Of each user the items of the positive interactions in the test part of the database."""
-    test: dict[int, set[int]] = defaultdict(set)
-    for user, item in connection.execute(division.test()):
-        test[user].add(item)
-    return dict(test)
-
-
 def question(
     connection: sa.Connection,
-    test: Mapping[int, Collection[int]],
     *,
     users: int,
     repeats: bool = False,
@@ -66,8 +64,7 @@ def question(
     """Draw the users, and leave out what recommend_for_user does not list: what is hidden and what is seen.
 
     Args:
-        connection: to the scratch database.
-        test: what `read_test` found.
+        connection: to the scratch database, with what was held out in recsys.later_interactions.
         users: that are asked at most.
         repeats: keep what a user has seen.
         seed: of the draw.
@@ -75,6 +72,9 @@ def question(
     Raises:
         InvalidArgumentError: too few users remain.
     """
+    test: dict[int, set[int]] = defaultdict(set)
+    for user, item in connection.execute(_LATER_LIKES):
+        test[user].add(item)
     hidden = hidden_items(connection, test, exclude_seen=not repeats)
     possible = {user: frozenset(items).difference(hidden[user]) for user, items in test.items()}
     open_ = {user: items for user, items in sorted(possible.items()) if items}
@@ -103,18 +103,23 @@ def check_enough(users: int) -> None:
         )
 
 
-def segments(asked: Question, known: Known, *, repeats: bool = False) -> list[Segment]:
-    """The parts of a question that are looked at apart; those that nothing belongs to are left out."""
+def segments(
+    asked: Question, known: Known, of_user: Mapping[int, int], *, repeats: bool = False
+) -> list[Segment]:
+    """The parts of a question that are looked at apart; those that nothing belongs to are left out.
+
+    Args:
+        asked: the question.
+        known: what was trained on.
+        of_user: interactions that were known of each user when asked; 0 where left out.
+        repeats: whether what was consumed before is looked for.
+    """
 
     def of_users(name: str, meaning: str, least: int, most: float) -> Segment:
         return Segment(
             name,
             meaning,
-            {
-                user: items
-                for user, items in asked.targets.items()
-                if least <= known.of_user.get(user, 0) <= most
-            },
+            {user: items for user, items in asked.targets.items() if least <= of_user.get(user, 0) <= most},
         )
 
     def of_items(name: str, meaning: str, belongs: Callable[[int, int], bool]) -> Segment:
@@ -123,7 +128,7 @@ def segments(asked: Question, known: Known, *, repeats: bool = False) -> list[Se
     found = [
         of_items("known items", "targets with interactions to learn from", lambda _, i: i in known.by_users),
         of_items(
-            "cold items", "targets that nobody had interacted with", lambda _, i: i not in known.by_users
+            "cold items", "targets with no interaction to learn from", lambda _, i: i not in known.by_users
         ),
         of_users("known users", f"users of {WARM_USER} interactions or more", WARM_USER, float("inf")),
         of_users("new users", f"users of 1 to {WARM_USER - 1} interactions", 1, WARM_USER - 1),

@@ -1,4 +1,4 @@
-"""Fills a scratch database with what recommendations are to be made from: all but what is held out."""
+"""Fills a scratch database: with what to recommend from, and apart from it with what is held out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +51,12 @@ _OF_INTERACTION = sql.SQL(", ").join(sql.Identifier("a", name) for name in _INTE
 _REPORTED = 10_000
 
 
-def copy_training_part(
+def copy_parts(
     source: psycopg.Connection[Any], target: sa.Engine, division: Division, progress: Progress
 ) -> None:
     """Copy the catalogue, the people's ids, the settings and the interactions to train on.
+
+    The others go into recsys.later_interactions, a table that only a scratch database has.
 
     Args:
         source: a database with the schema of this version; it is only read.
@@ -78,30 +80,18 @@ def copy_training_part(
         scratch.execute(f"set local maintenance_work_mem = '{memory}MB'".encode())
         scratch.execute(definition.encode())
         _copy(source, scratch, division.training(_OF_INTERACTION), _INTERACTIONS, progress)
+        scratch.execute("create unlogged table recsys.later_interactions (like recsys.interactions)")
+        _copy(source, scratch, division.held_out(_OF_INTERACTION), _LATER, progress)
+        scratch.execute(
+            "create index on recsys.later_interactions (occurred_at);"
+            " create index on recsys.later_interactions (user_id)"
+        )
     with (
         translated_errors(),
         target.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
         progress("refresh statistics of the copy", 0, None)
         connection.exec_driver_sql("vacuum analyze")
-
-
-def copy_held_out(
-    source: psycopg.Connection[Any], target: sa.Engine, division: Division, progress: Progress
-) -> None:
-    """Copy the other interactions into recsys.later_interactions, a table of the scratch database alone.
-
-    Args:
-        source, target, division: as in `copy_training_part`, after it.
-        progress: called with "copy later interactions".
-    """
-    with translated_errors(), target.begin() as connection:
-        scratch = driver_connection(connection)
-        scratch.execute("create table recsys.later_interactions (like recsys.interactions)")
-        _copy(source, scratch, division.held_out(_OF_INTERACTION), _LATER, progress)
-        scratch.execute("create index on recsys.later_interactions (occurred_at)")
-        scratch.execute("create index on recsys.later_interactions (user_id)")
-        scratch.execute("analyze recsys.later_interactions")
 
 
 def _without_vector_index(scratch: psycopg.Connection[Any]) -> str:

@@ -50,20 +50,18 @@ def setting(found: Evaluation) -> str:
         if found.split_at
         else f"Of each user the last {options.test_share:.0%} of the positive interactions were held out"
     )
-    then = (
-        "Then that was recorded in its order, and at a moment drawn for each"
-        if options.split == "live"
-        else "Then"
-    )
-    asked = (
-        f"{sizes.asked_users:,} of {sizes.test_users:,} users were drawn"
-        if sizes.asked_users < sizes.test_users
-        else f"all {sizes.asked_users:,} users with something to be found were asked"
-    )
+    of = f"{sizes.asked_users:,} of {sizes.test_users:,} users were drawn"
+    if sizes.asked_users == sizes.test_users:
+        of = f"all {sizes.asked_users:,} users with something to be found were asked"
+    if options.split == "live":
+        of = (
+            f"what was held out was recorded in its order, and {sizes.asked_users:,} of {sizes.test_users:,}"
+            " users were asked, each once, just before something they liked, which was drawn"
+        )
     repeats = "counted" if options.repeats else "left out"
     return (
         f"{how}; {sizes.interactions:,} interactions of {sizes.active_users:,} users remained to learn from."
-        f" {then} {asked}, with {sizes.targets:,} items to be found among {sizes.items:,}; every item was"
+        f" Then {of}, with {sizes.targets:,} items to be found among {sizes.items:,}; every item was"
         f" ranked. What users had consumed before was {repeats}."
     )
 

@@ -159,6 +159,7 @@ def test_nothing_can_be_written_through_the_connection_that_reads(shop):
         ({"test_share": float("nan")}, "The test share is nan"),
         ({"split": "random"}, "split is 'random'"),
         ({"users": 9}, "users is 9"),
+        ({"seed": -1}, "The seed is -1"),
         ({"ks": (10, 0)}, "k is 0"),
         ({"ks": ()}, "k is missing"),
         ({"methods": ["best"]}, "The method is 'best'"),

@@ -4,23 +4,76 @@ from collections import defaultdict
 
 import pytest
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 
+from recsys_pg import db
+from recsys_pg.db import driver_connection
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.evaluation import evaluate, live
+from recsys_pg.evaluation.split import divide
+from recsys_pg.evaluation.training_part import copy_parts
 
 # what the shop of conftest.py holds
 USERS, LATE_USERS = 60, (61, 62, 63)
+HIDES = {"hide", "dislike"}
+CONSUMES = {"like", "purchase"}
+
+INTERACTIONS = sa.text("select user_id, item_id, kind, occurred_at from recsys.interactions")
+
+
+def quiet(phase, done, total):
+    pass
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """What is known in the database whenever somebody is asked: (user, interactions as (user, time))."""
+def busy_shop(shop):
+    """The shop, with what is hidden, bought again and disliked towards the end."""
+    with shop.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
+                " select a.user_id, a.item_id, (array['purchase', 'hide', 'dislike', 'like'])[1 + a.id % 4],"
+                "        a.occurred_at + interval '5 days'"
+                " from recsys.interactions a where a.kind = 'like' and a.id % 3 = 0"
+            )
+        )
+    return shop
+
+
+def divided(engine, url, share=0.3):
+    """An engine on a copy of what happened before a moment, with the rest of it aside."""
+    scratch = db.create_engine(url)
+    with engine.connect() as connection:
+        source = driver_connection(connection)
+        copy_parts(source, scratch, divide(source, "time", share), quiet)
+    return scratch
+
+
+@pytest.fixture
+def scratch(busy_shop, create_database, template):
+    engine = divided(busy_shop, create_database(template))
+    yield engine
+    engine.dispose()
+
+
+def rows(engine):
+    with engine.connect() as connection:
+        return connection.execute(INTERACTIONS).all()
+
+
+def schedule_of(scratch, **options):
+    with scratch.connect() as connection:
+        return live.draw_moments(connection, **options)
+
+
+def listening(monkeypatch):
+    """What is known in the database whenever somebody is asked, and what is popular then."""
     asked = []
 
     def recommended(connection, user, method, n, **options):
-        known = connection.execute(sa.text("select user_id, occurred_at from recsys.interactions")).all()
+        known = connection.execute(INTERACTIONS).all()
         popular = set(connection.scalars(sa.text("select item_id from recsys.item_popularity")))
-        asked.append((user, known, popular))
+        asked.append((user, method, known, popular))
         return original(connection, user, method, n, **options)
 
     original = live.recommended
@@ -28,90 +81,130 @@ def asked(monkeypatch):
     return asked
 
 
-def liked_times(engine):
-    with engine.connect() as connection:
-        times = defaultdict(set)
-        for user, at in connection.execute(
-            sa.text("select user_id, occurred_at from recsys.interactions where kind = 'like'")
-        ):
-            times[user].add(at)
-        return times
+def to_be_found(everything, user, moment, *, repeats):
+    """What a user liked from a moment on, but for what was hidden or had been consumed until then."""
+    mine = [row for row in everything if row.user_id == user]
+    hiding = HIDES if repeats else HIDES | CONSUMES
+    hidden = {row.item_id for row in mine if row.occurred_at < moment and row.kind in hiding}
+    return {row.item_id for row in mine if row.occurred_at >= moment and row.kind in CONSUMES} - hidden
 
 
-def test_each_is_asked_just_before_one_of_the_later_likes_with_all_known_until_then(shop, asked):
-    found = evaluate(
-        shop, split="live", test_share=0.2, ks=(5,), methods=["popular", "hybrid"], memory_gb=0.5
-    )
-    times = liked_times(shop)
-    with shop.connect() as connection:
-        everything = connection.execute(sa.text("select user_id, occurred_at from recsys.interactions")).all()
-    assert {user for user, _, _ in asked} == {*range(1, USERS + 1), *LATE_USERS}
-    assert len(asked) == 2 * found.sizes.asked_users  # both methods, once a user
-    previous = None
-    for user, known, _ in asked:
-        latest = max(at for _, at in known)
-        until = min(at for _, at in everything if at > latest)  # what comes next is not known
-        assert sorted(known) == sorted(row for row in everything if row.occurred_at < until)
-        assert until in times[user]
-        assert previous is None or previous <= latest
-        previous = latest
-    # the model is that of the time before the split
-    assert found.split_at is not None
-    assert found.training.interactions == sum(at < found.split_at for _, at in everything)
-    first, last = asked[0], asked[-1]
-    assert len(last[2]) > len(first[2])  # what became popular meanwhile
+@pytest.mark.parametrize("repeats", [False, True])
+def test_all_is_known_that_happened_before_and_nothing_else(busy_shop, scratch, monkeypatch, repeats):
+    everything, asked = rows(busy_shop), listening(monkeypatch)
+    schedule = schedule_of(scratch, users=100, repeats=repeats)
+    methods = ["popular", "content"]
+    heard = live.ask_live(scratch, schedule, methods, 5, exclude_seen=not repeats, progress=quiet)
+    assert len(schedule.moments) == schedule.all_users == len(heard.question.targets)
+    assert [moment for _, moment in schedule.moments] == sorted(moment for _, moment in schedule.moments)
+    moments = dict(schedule.moments)
+    assert [user for user, _, _, _ in asked[::2]] == list(moments)
+    for user, _, known, _ in asked:
+        assert sorted(known) == sorted(row for row in everything if row.occurred_at < moments[user])
+    for user, moment in moments.items():
+        wanted = to_be_found(everything, user, moment, repeats=repeats)
+        assert heard.question.targets[user] == wanted
+        # it is a like of something to be found
+        assert any((r.user_id, r.occurred_at) == (user, moment) and r.item_id in wanted for r in everything)
+        assert heard.of_user[user] == sum(
+            row.user_id == user and row.occurred_at < moment for row in everything
+        )
+    had = {
+        user: {
+            row.item_id
+            for row in everything
+            if row.user_id == user and row.occurred_at < moments[user] and row.kind in CONSUMES
+        }
+        for user in moments
+    }
+    again = {user: heard.question.targets[user] & had[user] for user in moments}
+    assert heard.question.seen == {user: items for user, items in again.items() if items}
+    assert bool(heard.question.seen) == repeats
+    # the methods take turns to be the first
+    assert {method for _, method, _, _ in asked[::2]} == set(methods)
+    assert asked[0][3] < asked[-1][3]  # what became popular meanwhile
 
 
-def test_people_become_known_and_are_counted_as_what_they_are_when_asked(shop):
+def test_all_are_asked_who_like_something_new_later_and_nobody_else(busy_shop, scratch):
+    everything = rows(busy_shop)
+    split = min(row.occurred_at for row in rows_of_later(scratch))
+    possible = {
+        user
+        for user in {row.user_id for row in everything}
+        if any(
+            row.user_id == user
+            and row.occurred_at >= split
+            and row.kind in CONSUMES
+            and row.item_id in to_be_found(everything, user, row.occurred_at, repeats=False)
+            for row in everything
+        )
+    }
+    schedule = schedule_of(scratch, users=1000)
+    assert {user for user, _ in schedule.moments} == possible
+    assert set(LATE_USERS) <= possible
+    few = schedule_of(scratch, users=20)
+    assert (len(few.moments), few.all_users) == (20, len(possible))
+    assert few == schedule_of(scratch, users=20)
+    assert few.moments != schedule_of(scratch, users=20, seed=1).moments
+
+
+def rows_of_later(scratch):
+    with scratch.connect() as connection:
+        return connection.execute(sa.text("select occurred_at from recsys.later_interactions")).all()
+
+
+def test_the_hour_that_comes_twice_is_gone_through_in_order(shop, create_database, template, monkeypatch):
+    """Where clocks are set back, two moments can have the same wall clock, or the later one an earlier."""
+    with shop.begin() as connection:  # from 22 o'clock to 3, of which 2 to 3 comes twice
+        connection.execute(
+            sa.text(
+                "update recsys.interactions set occurred_at = timestamptz '2026-10-24 20:00Z'"
+                " + (occurred_at - timestamptz '2026-01-01 00:00Z') * (6.0 / 24 / 100)"
+            )
+        )
+    everything, asked = rows(shop), listening(monkeypatch)
+    parameters = db.connection_parameters(create_database(template))
+    scratch = divided(shop, make_conninfo(**parameters | {"options": "-c timezone=Europe/Berlin"}))
+    schedule = schedule_of(scratch, users=100)
+    assert len({moment.utcoffset() for _, moment in schedule.moments}) == 2
+    moments = {user: moment.timestamp() for user, moment in schedule.moments}
+    assert list(moments.values()) == sorted(moments.values())
+    live.ask_live(scratch, schedule, ["popular"], 5, progress=quiet)
+    for user, _, known, _ in asked:
+        assert len(known) == sum(row.occurred_at.timestamp() < moments[user] for row in everything)
+    scratch.dispose()
+
+
+def test_people_are_counted_as_what_they_are_when_asked(shop, scratch_databases):
+    before, databases = sorted(rows(shop)), scratch_databases()
+    phases = defaultdict(int)
+
+    def heard(phase, done, total):
+        phases[phase] += 1
+
     by_time, by_moment = (
         evaluate(
-            shop, split=split, test_share=0.3, ks=(5, 10), methods=["item_based", "popular"], memory_gb=0.5
+            shop,
+            split=split,
+            test_share=0.3,
+            ks=(5, 10),
+            methods=["item_based", "popular"],
+            memory_gb=0.5,
+            progress=heard,
         )
         for split in ("time", "live")
     )
-    before, then = (
-        {segment.name: segment.users for segment in found.segments} for found in (by_time, by_moment)
-    )
-    assert before["unknown users"] == len(LATE_USERS)
-    assert "new users" not in before
+    assert (sorted(rows(shop)), scratch_databases()) == (before, databases)
+    then, at_last = ({each.name: each.users for each in found.segments} for found in (by_time, by_moment))
+    assert then["unknown users"] == len(LATE_USERS)
+    assert "new users" not in then
     # of who came late, some are asked after the first of three likes
-    assert then["new users"] >= 1
-    assert then["new users"] + then.get("unknown users", 0) == len(LATE_USERS)
+    assert at_last["new users"] >= 1
+    assert at_last["new users"] + at_last.get("unknown users", 0) == len(LATE_USERS)
     assert by_moment.sizes.targets < by_time.sizes.targets  # what they liked in between is no target
-    assert (by_moment.sizes.asked_users, by_moment.split_at) == (63, by_time.split_at)
-    assert by_moment.sizes.interactions == by_time.sizes.interactions
-
-
-def test_the_same_seed_asks_the_same_and_leaves_everything_as_it_is(shop, scratch_databases):
-    databases = scratch_databases()
-    once, again, other = (
-        evaluate(
-            shop, split="live", users=20, test_share=0.3, ks=(5,), methods=["popular"], memory_gb=0.5, seed=s
-        )
-        for s in (0, 0, 1)
-    )
-    assert once.methods[0].ndcg == again.methods[0].ndcg
-    assert once.sizes == again.sizes
-    assert other.sizes != once.sizes
-    assert (once.sizes.asked_users, once.sizes.test_users) == (20, 63)
-    assert scratch_databases() == databases
-
-
-def test_what_is_consumed_again_is_told_apart(shop):
-    with shop.begin() as connection:
-        connection.execute(
-            sa.text(
-                "insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
-                " select distinct on (user_id) user_id, item_id, 'purchase', '2026-04-11'"
-                " from recsys.interactions where kind = 'like' order by user_id, occurred_at"
-            )
-        )
-    found = evaluate(
-        shop, split="live", ks=(10,), methods=["popular"], memory_gb=0.5, test_share=0.15, repeats=True
-    )
-    parts = {segment.name: segment for segment in found.segments}
-    assert parts["repeats"].targets >= USERS
-    assert found.sizes.targets == parts["repeats"].targets + parts["first times"].targets
+    assert (by_moment.sizes.asked_users, by_moment.split_at) == (USERS + len(LATE_USERS), by_time.split_at)
+    assert by_moment.sizes.interactions == by_time.sizes.interactions == by_moment.training.interactions
+    assert phases["record and recommend"] == 1 + by_moment.sizes.asked_users
 
 
 def test_too_few_users_are_told_before_the_training(engine):

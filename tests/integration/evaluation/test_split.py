@@ -54,7 +54,6 @@ class Divided:
             self.moment, self.is_drawn = division.moment, division.is_drawn
             self.training = set(connection.execute(division.training(ROW)).fetchall())
             self.held_out = set(connection.execute(division.held_out(ROW)).fetchall())
-            self.test = set(connection.execute(division.test()).fetchall())
 
     def liked(self):
         return [row for row in self.rows if row[3] in ("like", "view")]
@@ -78,7 +77,6 @@ def test_by_time_nothing_is_trained_on_that_is_not_earlier_than_all_of_the_test(
         return
     assert found.training == {row for row in found.rows if row[4] < found.moment}
     assert found.held_out == set(found.rows) - found.training
-    assert found.test == {(row[1], row[2]) for row in found.liked() if row[4] >= found.moment}
     assert len([row for row in found.liked() if row[4] >= found.moment]) >= max(
         1, math.floor(share * len(likes))
     )
@@ -95,7 +93,7 @@ def test_by_user_nothing_of_a_user_is_trained_on_that_is_not_before_all_of_the_t
     if found is None:
         assert max(map(len, likes_of.values())) < 2
         return
-    training, test = set(), set()
+    training = set()
     for user in (1, 2, 3):
         mine = sorted(
             (row for row in found.rows if row[1] == user),
@@ -105,10 +103,8 @@ def test_by_user_nothing_of_a_user_is_trained_on_that_is_not_before_all_of_the_t
         count = max(1, math.floor(share * len(liked) + 1e-9)) if len(liked) > 1 else 0
         first = mine.index(liked[-count]) if count else len(mine)
         training |= set(mine[:first])
-        test |= {(row[1], row[2]) for row in mine[first:] if row in liked}
     assert found.training == training
     assert found.held_out == set(found.rows) - training
-    assert found.test == test
 
 
 def test_what_happened_at_one_time_is_not_split_by_time(connection):
@@ -122,11 +118,11 @@ def test_where_times_tell_no_order_it_is_drawn_by_the_seed(connection):
     log = [(user, item, "like", 0) for user in (1, 2, 3) for item in (1, 2, 3, 4)]
     drawn = [Divided(connection, log, "user", 0.25, seed) for seed in range(8)]
     assert all(each.is_drawn for each in drawn)
-    assert all(len(each.test) == 3 for each in drawn)
-    assert len({frozenset(each.test) for each in drawn}) > 1
+    assert all(len(each.held_out) == 3 for each in drawn)
+    assert len({frozenset(each.held_out) for each in drawn}) > 1
     ordered = Divided(connection, [(1, item, "like", item) for item in (1, 2, 3, 4)], "user", 0.25)
     assert not ordered.is_drawn
-    assert ordered.test == {(1, 4)}
+    assert [row[1:3] for row in ordered.held_out] == [(1, 4)]
 
 
 @pytest.mark.parametrize("split", ["time", "user"])
@@ -149,4 +145,7 @@ def test_a_low_rating_is_not_positive(connection):
             " from generate_series(3, 5) stars"
         )
         division = divide(connection, "user", 0.5)
-        assert connection.execute(division.test()).fetchall() == [(1, 2)]
+        items = sql.SQL("a.item_id")
+        assert connection.execute(division.training(items)).fetchall() == [(1,)]
+        # half of the two that are: the later one, and what was done since
+        assert sorted(connection.execute(division.held_out(items)).fetchall()) == [(2,), (3,)]

@@ -58,7 +58,7 @@ def test_exposure_is_that_of_the_first_places():
 
 def test_segments_part_the_users_and_the_targets():
     asked = Question(TARGETS, {1: frozenset({9})}, 3)
-    found = {each.name: each.targets for each in segments(asked, KNOWN, repeats=True)}
+    found = {each.name: each.targets for each in segments(asked, KNOWN, KNOWN.of_user, repeats=True)}
     assert found == {
         "known items": {1: {6, 9}, 2: {6}},
         "cold items": {3: {1}},

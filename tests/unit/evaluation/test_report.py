@@ -121,6 +121,16 @@ def test_it_tells_the_numbers_and_how_they_came_about(found):
         assert expected in text
 
 
+def test_what_was_asked_live_is_told(found):
+    live = replace(found, options=replace(found.options, split="live"))
+    sizes = found.sizes
+    assert (
+        "remained to learn from. Then what was held out was recorded in its order, and"
+        f" {sizes.asked_users:,} of {sizes.test_users:,} users were asked, each once, just before something"
+        " they liked, which was drawn, with"
+    ) in parsed(html_report(live)).text
+
+
 def test_names_are_no_markup(found):
     page = html_report(replace(found, database="<script>alert(1)</script>", notes=["a & <b>"]))
     assert "<script" not in page
