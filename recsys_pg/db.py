@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
+from psycopg.types.datetime import TimestamptzLoader
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg import errors
@@ -26,6 +28,9 @@ _BY_SQLSTATE: dict[str, type[errors.RecsysError]] = {
     "RS013": errors.RuleError,
     "RS014": errors.UnknownScenarioError,
 }
+
+# a day off, so that they exist in every time zone
+_FIRST_TIME, _LAST_TIME = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 _UNREACHABLE = ("08", "28", "3D", "57P")  # connection, log-in, database name, shutdown or start-up
 _SCHEMA_MISSING = {"42P01", "42883", "3F000"}  # undefined table, function, schema
@@ -91,7 +96,23 @@ def create_engine(url: str, **options: Any) -> sa.Engine:
     ``options`` go to `sqlalchemy.create_engine`.
     """
     parameters = connection_parameters(url) | {"application_name": "recsys_pg"}
-    return sa.create_engine("postgresql+psycopg://", connect_args=parameters, **options)
+    engine = sa.create_engine("postgresql+psycopg://", connect_args=parameters, **options)
+    sa.event.listen(engine, "connect", _read_all_times)
+    return engine
+
+
+class _AnyTime(TimestamptzLoader):
+    """Reads a time that Python cannot hold, before year 1 or after 9999, as the first or last that it can."""
+
+    def load(self, data: Any) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return _FIRST_TIME if bytes(data).startswith(b"-") or b"BC" in bytes(data) else _LAST_TIME
+
+
+def _read_all_times(connection: psycopg.Connection[Any], record: object) -> None:  # noqa: ARG001
+    connection.adapters.register_loader("timestamptz", _AnyTime)
 
 
 def driver_connection(connection: sa.Connection) -> psycopg.Connection[Any]:

@@ -24,7 +24,7 @@ begin
             raise exception using errcode = 'RS014',
                 message = format('there is no scenario %s', quote_literal(left(scenario, 100))),
                 hint = format('%s recsys_api.define_scenario defines one.',
-                    coalesce('There are: ' || known || '; all are listed in recsys.scenarios.', 'None is defined.'));
+                    coalesce('There are: ' || known || '; all are listed in recsys.scenarios, and by recsys-pg scenarios.', 'None is defined.'));
         end if;
         given.filter := recsys_api._both_filters(given.filter, stored.filter);
         given.method := coalesce(given.method, stored.method);

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 import typer
 
 from recsys_pg.cli.database import connected
-from recsys_pg.cli.output import AsJson, print_json, print_line
+from recsys_pg.cli.output import AsJson, print_json, print_line, print_warning
 from recsys_pg.cli.progress import progress_bars
 
 if TYPE_CHECKING:
-    from recsys_pg.importing import Dataset, ImportReport
+    from recsys_pg.importing import Dataset, ImportReport, Source
 
 Format: TypeAlias = Literal["auto", "recbole", "grouplens", "csv", "tsv", "jsonl", "parquet"]
 Content: TypeAlias = Literal["items", "users", "interactions"]
 
 _CONTENTS: tuple[Content, ...] = get_args(Content)
 _SKIPPED_SHOWN = 10
+_ATTRIBUTE = "'--attribute'"
 
 
 def import_(
@@ -76,6 +77,7 @@ def import_(
     files: list[tuple[Path, Content | None]] = [(path, None) for path in paths or ()]
     files += [(path, content) for content, path in options.items() if path is not None]
     dataset = _open(files, format, mapping or (), attributes or (), kind)
+    _warn(dataset)
     with connected(context) as engine, progress_bars() as progress:
         report = import_dataset(engine, dataset, skip_invalid=skip_invalid, progress=progress)
     if as_json:
@@ -98,7 +100,7 @@ def _open(
         raise typer.BadParameter("there is no file to import.", param_hint="'PATH'")
     found: dict[str, Any] = {}
     fields = {content: dict(map(_field, _about(mapping, content, files, "'--map'"))) for _, content in files}
-    columns = {content: _about(attributes, content, files, "'--attribute'") for _, content in files}
+    columns = {content: _about(attributes, content, files, _ATTRIBUTE) for _, content in files}
     for path, content in files:
         opened = open_dataset(
             path,
@@ -120,25 +122,59 @@ def _open(
     return Dataset(**found)
 
 
+def _warn(dataset: "Dataset") -> None:
+    """Tell what of the files is not taken, before the import that it may be worth to stop for."""
+    sources: list[Source[Any] | None] = [dataset.items, dataset.users, dataset.interactions]
+    for source in sources:
+        if source is not None and source.unused:
+            takes = "--map takes" if source is dataset.interactions else "--map and --attribute take"
+            print_warning(f"{source.file}: left out are {', '.join(source.unused)}; {takes} columns.")
+    if dataset.interactions and "occurred_at" not in dataset.interactions.fields:
+        print_warning(
+            f"{dataset.interactions.file} has no column of times: all is taken for done at the moment of the"
+            " import, so that no order is learned; and imported again, it counts again. Name the column:"
+            " --map occurred_at=COLUMN."
+        )
+
+
 def _about(
     texts: Sequence[str], content: Content | None, files: Sequence[tuple[Path, Content | None]], option: str
 ) -> list[str]:
-    """The values of an option for one file: those that begin with its content, or with one file all."""
+    """The values of an option for one file: those that begin with its content, or can be about no other."""
+    named = [known for _, known in files if known is not None]
     about = []
     for text in texts:
         prefix, _, rest = text.partition(".")
-        if prefix in _CONTENTS and prefix in [known for _, known in files]:
+        if prefix in _CONTENTS and prefix in named:
             if prefix == content:
                 about.append(rest)
-        elif len(files) == 1:
+            continue
+        possible = [each for each in named if _has(each, text.partition("=")[0], option)]
+        if len(files) == 1 or (len(named) == len(files) and possible == [content]):
             about.append(text)
-        else:
+        elif len(named) < len(files) or len(possible) != 1:
+            remedy = " or ".join(f"{each}.{text}" for each in possible or named or _CONTENTS)
+            names = (
+                ""
+                if len(named) == len(files)
+                else ", and name the file with --items, --users or --interactions"
+            )
             raise typer.BadParameter(
-                f"{text} may be about any of {len(files)} files: write items.{text}, for example, and name"
-                " the file with --items.",
-                param_hint=option,
+                f"{text} may be about any of {len(files)} files: write {remedy}{names}.", param_hint=option
             )
     return about
+
+
+def _has(content: Content, field: str, option: str) -> bool:
+    """Whether such records have a field, or attributes."""
+    from recsys_pg.importing.columns import WELL_KNOWN
+
+    has_attributes = content != "interactions"
+    return (
+        has_attributes
+        if option == _ATTRIBUTE or field.startswith("attributes.")
+        else field in WELL_KNOWN[content]
+    )
 
 
 def _field(text: str) -> tuple[str, str]:
@@ -158,6 +194,8 @@ def _print(report: "ImportReport") -> None:
     print_line(f"In {report.seconds:.1f} s.")
     if report.items_inserted or report.items_updated:
         print_line("What is new or has changed its text is found by content after: recsys-pg worker --once.")
+    if report.interactions_inserted:
+        print_line("What people did is learned by: recsys-pg train.")
     if report.skipped_count:
         print_line(f"Left out {report.skipped_count:,} lines that are not valid:")
         for line in report.skipped[:_SKIPPED_SHOWN]:

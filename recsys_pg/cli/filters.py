@@ -1,6 +1,5 @@
 """The options that say which items may be listed: the same for every command that lists items."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys_pg.cli.errors import one_line
 from recsys_pg.cli.option_groups import with_options
+from recsys_pg.cli.output import print_warning
 from recsys_pg.types import ItemFilter
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class FilterOptions:
         from recsys_pg.cli.lookup import find_item
 
         for category in items.unused_categories(self.categories or ()):
-            print(one_line(f"No item has the category {category!r}."), file=sys.stderr)
+            print_warning(f"No item has the category {category!r}.")
         excluded = [find_item(items, text, external=self.external).id for text in self.excluded_items or ()]
         return ItemFilter(
             categories=tuple(self.categories) if self.categories else None,

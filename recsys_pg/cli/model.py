@@ -160,14 +160,16 @@ def compared(users: int, ndcg: float, active_ndcg: float, low: float, high: floa
 
 
 def _switch(context: typer.Context, model_id: int | None, as_json: bool) -> None:
-    from recsys_pg.cli.trained_models import activate_model
+    from recsys_pg.cli.trained_models import activate_model, read_models
 
     with connected_to_schema(context) as engine, engine.begin() as connection:
+        before = next((each.id for each in read_models(connection) if each.is_active), None)
         active = activate_model(connection, model_id)
     if as_json:
         print_json({"active": active})
-    else:
-        print_line(f"Model {active} is active.")
+        return
+    back = f" Before it was model {before}: recsys-pg model activate {before}." if before else ""
+    print_line(f"Model {active} is active.{'' if before == active else back}")
 
 
 def _held_out(metrics: Mapping[str, Any]) -> str:

@@ -46,6 +46,11 @@ def print_line(text: str = "") -> None:
     print(one_line(text))
 
 
+def print_warning(text: str) -> None:
+    """Print a line for people to stderr, where it is no part of what was asked for."""
+    print(one_line(text), file=sys.stderr)
+
+
 def console() -> Console:
     """Where tables go: as wide as the terminal; in a file or a pipe nothing is cut or wrapped."""
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
@@ -103,6 +108,9 @@ def print_items(rows: Sequence[FoundItem]) -> None:
     if any(row.similarity is not None for row in similar):
         cosines = ["" if row.similarity is None else f"{row.similarity:.3f}" for row in similar]
         columns.append(Column("cosine", cosines, right=True))
+    placements = [row.placement for row in rows if isinstance(row, Recommendation)]
+    if any(placement != "score" for placement in placements):
+        columns.append(Column("place by", placements))
     reasons = [row.reason for row in rows if isinstance(row, Recommendation | SimilarItem | TextMatch)]
     if reasons:
         short = [reason.replace("liked by people who liked ", "liked with ") for reason in reasons]

@@ -81,8 +81,8 @@ def read(path: Path, item_id_of: Callable[[str], int]) -> Scenario:
     )
 
 
-def written(scenario: Scenario) -> str:
-    """A scenario as the file that `read` reads."""
+def written(scenario: Scenario, external_ids: Mapping[int, str]) -> str:
+    """A scenario as the file that `read` reads; pins have the external_id where there is one."""
     lines = [f"{name} = {_value(value)}" for name, value in _controls(scenario).items()]
     if scenario.filter is not None:
         lines += ["", "[filter]"]
@@ -91,7 +91,9 @@ def written(scenario: Scenario) -> str:
         lines += ["", "[[boosts]]", f"factor = {_value(boost.factor)}"]
         lines.append(f"filter = {_value(_conditions(boost.filter))}")
     for pin in scenario.pins:
-        lines += ["", "[[pins]]", f"item_id = {pin.item_id}", f"place = {pin.place}"]
+        key = external_ids.get(pin.item_id)
+        item = f"item_id = {pin.item_id}" if key is None else f"external_id = {_value(key)}"
+        lines += ["", "[[pins]]", item, f"place = {pin.place}"]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -146,6 +148,8 @@ def _pin(content: Any, where: str, item_id_of: Callable[[str], int]) -> Pin:
     if isinstance(content, dict) and "external_id" in content:
         entry = _complete(content, {"external_id": str, "place": int}, where)
         return Pin(item_id_of(entry["external_id"]), entry["place"])
+    if isinstance(content, dict) and "item_id" not in content:
+        raise InvalidArgumentError(f"{where} names no item.", "Write item_id or external_id, and place.")
     return Pin(**_complete(content, {"item_id": int, "place": int}, where))
 
 

@@ -59,12 +59,12 @@ def define(
       max_per_category = 4
       rotation = 0.8
       rotation_half_life_hours = 24
-      [filter]
+      \\[filter]
       in_stock = true
-      [[boosts]]
+      \\[\\[boosts]]
       factor = 1.5
       filter = { tags = ["sale"] }
-      [[pins]]
+      \\[\\[pins]]
       item_id = 50
       place = 2
 
@@ -95,10 +95,12 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 
     with connected(context) as engine, UnitOfWork(engine) as work:
         scenario = work.scenarios.get(name)
+        pinned = [work.items.get(pin.item_id) for pin in scenario.pins]
+        keys = {item.id: item.external_id for item in pinned if item.external_id is not None}
     if as_json:
         print_json(scenario)
     else:
-        print(written(scenario), end="")
+        print(written(scenario, keys), end="")
 
 
 @scenarios.command()

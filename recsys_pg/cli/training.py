@@ -105,8 +105,11 @@ def _summary(report: "TrainReport") -> str:
     ]
     if report.terms:
         shares = term_shares([asdict(term) for term in report.terms])
+        names = [term.operator for term in report.terms]
         added = ", ".join(
-            f"{term.operator} ({share})" for term, share in zip(report.terms, shares, strict=True)
+            f"{term.operator}{f' at a decay of {term.decay:g}' if names.count(term.operator) > 1 else ''}"
+            f" ({share})"
+            for term, share in zip(report.terms, shares, strict=True)
         )
         parts.append(f"The hybrid adds up {added}{_reached(report)}.")
     parts.append(report.message)

@@ -36,7 +36,7 @@ from recsys_pg.collaborative.store import Trained, activate, drop_unused, write_
 from recsys_pg.collaborative.tastes import refresh_tastes
 from recsys_pg.collaborative.trend import Trend
 from recsys_pg.db import driver_connection, translated_errors
-from recsys_pg.errors import DatabaseError
+from recsys_pg.errors import DatabaseError, ReadOnlyDatabaseError
 from recsys_pg.types import Progress
 
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
@@ -322,6 +322,12 @@ def _connected_alone(engine: sa.Engine) -> Iterator[sa.Connection]:
     with engine.connect() as connection:
         try:
             with connection.begin():
+                # said now, not when all is learned
+                if connection.scalar(sa.text("select current_setting('transaction_read_only')::boolean")):
+                    raise ReadOnlyDatabaseError(
+                        "Training writes a model, and the database is read-only or a replica.",
+                        "Train on the primary.",
+                    )
                 alone = connection.scalar(sa.text("select pg_try_advisory_lock(:key)"), {"key": _LOCK_KEY})
             if not alone:
                 raise DatabaseError("Another training runs on this database.", "Try again when it has ended.")

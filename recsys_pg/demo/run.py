@@ -52,15 +52,25 @@ def run_demo(url: str, console: Console, *, progress_bars: ProgressBars, cache: 
         with progress_bars() as progress:
             embedded = Worker(engine, SentenceTransformerEmbedder(model)).run_once(progress)
         console.print(f"Embedded {embedded.embedded:,} films in {embedded.seconds:.0f} s.")
-        with progress_bars() as progress:
-            trained = train(engine, progress=progress)
-        console.print(
-            f"Learned from {trained.interactions:,} likes which films go together in {trained.seconds:.0f} s."
-        )
+        if imported.interactions_inserted or embedded.embedded or not _is_trained(engine):
+            with progress_bars() as progress:
+                trained = train(engine, progress=progress)
+            console.print(
+                f"Learned from {trained.interactions:,} likes which films go together in"
+                f" {trained.seconds:.0f} s."
+            )
+        else:
+            console.print("Which films go together was learned before.")
         with translated_errors(), engine.connect() as connection:
             scenes.show_all(console, connection)
     finally:
         engine.dispose()
+
+
+def _is_trained(engine: sa.Engine) -> bool:
+    statement = "select exists (select from recsys.models where purpose = 'collaborative' and is_active)"
+    with translated_errors(), engine.connect() as connection:
+        return bool(connection.scalar(sa.text(statement)))
 
 
 def _refuse_other_catalogues(engine: sa.Engine) -> None:

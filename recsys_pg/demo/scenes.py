@@ -41,8 +41,8 @@ def show_all(console: Console, connection: sa.Connection) -> None:
 
 
 def similar_films(console: Console, connection: sa.Connection) -> None:
-    """Films like The Matrix, which nobody in the data has rated: by content alone."""
-    _heading(console, 1, 'Films like "The Matrix" (nobody in the data has rated it: content alone)')
+    """Films like The Matrix, of which only the text is known."""
+    _heading(console, 1, 'Films like "The Matrix", which nobody in the data has rated')
     similar = f"""\
 select rank, title, category, score, similarity, reason
 from recsys_api.similar_items(recsys_api.item_id('{MATRIX}'), n => 10);"""
@@ -62,7 +62,7 @@ where m.external_id = '{MATRIX}'
     and i.external_id in ('{INCEPTION}', '{NOTEBOOK}')
 order by similarity desc;"""
     told = ", ".join(f"{row.title} {row.similarity:.3f}" for row in _select(connection, pair))
-    console.print(f"  Near and far, by cosine: {told}.\n")
+    console.print(f"  Near and far, by the texts alone: {told}.\n")
     _sql(console, similar, pair)
 
 

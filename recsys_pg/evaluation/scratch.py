@@ -111,5 +111,5 @@ def _create(connection: psycopg.Connection[Any], name: str) -> None:
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise ReadOnlyDatabaseError(
             "The server is read-only, so that it takes no scratch database.",
-            f"{_ELSEWHERE.capitalize()}.",
+            f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}.",
         ) from error

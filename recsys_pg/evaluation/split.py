@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import psycopg
 from psycopg import sql
 
+from recsys_pg.collaborative.log import LEAST_ORDERED
 from recsys_pg.errors import InvalidArgumentError
 
 Split: TypeAlias = Literal["time", "user", "live"]
@@ -156,11 +157,12 @@ def _by_user(connection: psycopg.Connection[Any], share: float, seed: int) -> Di
 
 
 def _times_tell_the_order(connection: psycopg.Connection[Any]) -> bool:
-    """Whether more than one in twenty interactions is later than the user's one before, as training asks."""
+    """Whether so many interactions are later than the user's one before that training goes by their order."""
     row = connection.execute(
-        "select coalesce(avg((a.occurred_at > a.previous)::integer) > 0.05, false) from ("
+        "select coalesce(avg((a.occurred_at > a.previous)::integer) > %s, false) from ("
         " select occurred_at, lag(occurred_at) over (partition by user_id order by occurred_at) as previous"
-        " from recsys.interactions) a where a.previous is not null"
+        " from recsys.interactions) a where a.previous is not null",
+        (LEAST_ORDERED,),
     ).fetchone()
     return bool(row and row[0])
 

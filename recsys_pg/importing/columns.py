@@ -39,7 +39,16 @@ WELL_KNOWN: Mapping[Content, Mapping[str, tuple[str, ...]]] = {
         "kind": ("kind", "event_type"),
         "value": ("value", "rating"),
         "event_id": ("event_id",),
-        "occurred_at": ("occurred_at", "timestamp"),
+        "occurred_at": (
+            "occurred_at",
+            "timestamp",
+            "event_time",
+            "ordered_at",
+            "created_at",
+            "datetime",
+            "date",
+            "time",
+        ),
     },
 }
 """The fields of each record, and the columns that fill them unless a mapping says otherwise, best first.
@@ -66,6 +75,11 @@ class Columns:
     def filled(self) -> frozenset[str]:
         """The fields of the record that the file says something about."""
         return frozenset(self.fields) | ({"attributes"} if self.attributes else frozenset())
+
+    def unused(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Those of a file's columns that fill nothing."""
+        used = {*self.fields.values(), *self.attributes.values()}
+        return tuple(column for column in columns if column not in used)
 
 
 def match_columns(
@@ -120,7 +134,7 @@ def _require_keys(file: str, content: Content, columns: Sequence[str], fields: M
         if not found:
             raise InvalidArgumentError(
                 f"{file} has no column for the {alternatives[0]} of {content}; it has {', '.join(columns)}.",
-                f"Say which it is with the mapping {alternatives[0]}=COLUMN.",
+                f"Say which it is with the mapping {alternatives[0]}=COLUMN (--map).",
             )
         if len(found) > 1 and content == "interactions":
             raise InvalidArgumentError(

@@ -20,20 +20,25 @@ _Lines: TypeAlias = Iterator[tuple[int, list[str] | InvalidValueError]]
 def table(
     file: File,
     *,
-    delimiter: str = ",",
+    delimiter: str | None = None,
     quoted: bool = True,
     columns: Sequence[str] = (),
     encoding: str = "utf-8-sig",
 ) -> Table:
     """The rows of a file of separated values.
 
-    The first line names the columns, unless ``columns`` does for a file without a header. Without ``quoted``,
-    quotes are characters like any other.
+    The first line names the columns, unless ``columns`` does for a file without a header. Without a
+    ``delimiter`` it is a comma, or a semicolon where that line has no comma. Without ``quoted``, quotes are
+    characters like any other.
 
     Raises:
         InvalidRecordError: the header is missing, or names a column twice or not at all.
         InvalidArgumentError: the file cannot be read.
     """
+    if delimiter is None:
+        with file.open_text(encoding) as text:
+            first = text.readline(_LONGEST_FIELD)
+        delimiter = ";" if ";" in first and "," not in first else ","
     read = partial(_lines, file, delimiter, quoted, encoding)
     names = tuple(columns) or _header(file, read())
     return Table(file.name, names, partial(_rows, read, names, has_header=not columns))

@@ -17,7 +17,8 @@ def items(
 ) -> Source[ItemRecord]:
     """The items of a table; `match_columns` says which column fills which field, and what is raised."""
     columns = match_columns(table.file, "items", table.columns, mapping, attributes)
-    return Source(table.file, columns.filled, table.rows, _item_parser(columns))
+    unused = columns.unused(table.columns)
+    return Source(table.file, columns.filled, table.rows, _item_parser(columns), unused)
 
 
 def users(
@@ -25,7 +26,8 @@ def users(
 ) -> Source[UserRecord]:
     """The users of a table; `match_columns` says which column fills which field, and what is raised."""
     columns = match_columns(table.file, "users", table.columns, mapping, attributes)
-    return Source(table.file, columns.filled, table.rows, _user_parser(columns))
+    unused = columns.unused(table.columns)
+    return Source(table.file, columns.filled, table.rows, _user_parser(columns), unused)
 
 
 def interactions(
@@ -43,17 +45,18 @@ def interactions(
     if kind is not None and "kind" in columns.fields:
         raise InvalidArgumentError(
             f"{table.file}: the kind {kind!r} is given, and the column {columns.fields['kind']!r} says it.",
-            "Leave out the kind; or the column, if all shall count alike.",
+            "Leave out the kind (--kind); or the column, if all shall count alike.",
         )
     if kind is None and "kind" not in columns.fields:
         if columns.fields.get("value", "").lower() != "rating":
             raise InvalidArgumentError(
                 f"{table.file} does not say what kind of interactions it holds.",
-                "Pass a kind, such as view, purchase or rating, or map the column that holds it.",
+                "Pass a kind (--kind), such as view, purchase or rating, or map the column that holds it.",
             )
         kind = "rating"
     parse = _interaction_parser(columns.fields, kind)
-    return Source(table.file, columns.filled | {"kind"}, table.rows, parse)
+    unused = columns.unused(table.columns)
+    return Source(table.file, columns.filled | {"kind"}, table.rows, parse, unused)
 
 
 def _item_parser(columns: Columns) -> Callable[[Row], ItemRecord]:

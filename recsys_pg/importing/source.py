@@ -66,13 +66,14 @@ class Source(Generic[Record]):
     """Records of one file. Every iteration reads it anew, as a stream, whatever its size.
 
     ``file`` is its name in messages. ``fields`` are those of the record that the file has columns for; an
-    import leaves the others of existing items and users as they are.
+    import leaves the others of existing items and users as they are. ``unused`` are columns that fill none.
     """
 
     file: str
     fields: frozenset[str]
     rows: Rows = field(repr=False)
     parse: Callable[[Row], Record] = field(repr=False)
+    unused: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[int, Record]]:
         """The same as `records`, with an InvalidRecordError at the first line that holds none."""

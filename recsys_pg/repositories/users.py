@@ -26,7 +26,10 @@ class UserRepository:
         with translated_errors():
             user = self._session.get(User, user_id)
         if user is None:
-            raise UnknownUserError(f"User {user_id} does not exist.", "Register users with ensure().")
+            raise UnknownUserError(
+                f"User {user_id} does not exist.",
+                "Register users with ensure(), in SQL recsys_api.ensure_user.",
+            )
         return user
 
     def by_external_id(self, external_id: str) -> User:
@@ -39,7 +42,8 @@ class UserRepository:
             user = self._session.scalar(sa.select(User).where(User.external_id == external_id))
         if user is None:
             raise UnknownUserError(
-                f"No user has the external_id {external_id!r}.", "Register users with ensure()."
+                f"No user has the external_id {external_id!r}.",
+                "Register users with ensure(), in SQL recsys_api.ensure_user.",
             )
         return user
 
@@ -73,7 +77,10 @@ class UserRepository:
                 .returning(User.id)
             ).scalar_one_or_none()
         if found is None:
-            raise UnknownUserError(f"User {user_id} does not exist.", "Register users with ensure().")
+            raise UnknownUserError(
+                f"User {user_id} does not exist.",
+                "Register users with ensure(), in SQL recsys_api.ensure_user.",
+            )
 
     def delete(self, user_id: int) -> None:
         """Delete the user and everything the user did.

@@ -1,5 +1,7 @@
 """Engines, and what becomes of the database's errors."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -26,6 +28,17 @@ RAISED = {
 RAISE = (
     "do $$ begin raise exception using errcode = '{}', message = 'what happened', hint = 'what to do'; end $$"
 )
+
+
+def test_times_that_python_cannot_hold_are_the_first_or_last_it_can(shared_engine):
+    query = (
+        "select '55840-11-08'::timestamptz, '0044-03-15 BC'::timestamptz, '2026-01-01 00:00Z'::timestamptz"
+    )
+    with shared_engine.connect() as connection:
+        driver = db.driver_connection(connection)
+        late, early, usual = driver.execute(query).fetchone()
+    assert (late.year, early.year, usual) == (9999, 1, datetime(2026, 1, 1, tzinfo=UTC))
+    assert early < usual < late
 
 
 @pytest.mark.parametrize("state", RAISED)

@@ -50,6 +50,8 @@ def test_what_is_new_is_similar_and_not_liked_by_anybody(learned):
     assert found[3] == 'liked by people who liked "Drama 1"'
     assert found[4] == 'similar to "Drama 1"'
     assert 1 not in found
+    # nobody has liked what is new, and nothing is liked by those who did
+    assert reasons(learned, "similar_items(4, 60)")[3] == 'similar to "Drama 4"'
 
 
 def scores(connection):

@@ -52,6 +52,34 @@ def test_files_and_columns_of_other_names_are_named(cli, url, files):
     assert [row["title"] for row in found] == ["Apple"]
 
 
+def test_a_mapping_needs_no_prefix_where_it_can_be_about_one_file_only(cli, url, files):
+    (files / "goods.csv").write_text("sku,name,maker\na,Apple,Acme\n")
+    options = ["--items=goods.csv", "--interactions=sales.csv", "--kind=like"]
+    done = cli(
+        "import", *options, "--map=user_external_id=customer", "--attribute=maker", "--database-url", url
+    )
+    assert done.code == 0, done.err
+    assert "recsys-pg train" in done.out
+    failed = cli("import", *options, "--map=id=sku", "--users=goods.csv", "--database-url", url)
+    assert "write items.id=sku or users.id=sku." in failed.error()
+
+
+def test_what_is_left_out_is_told_and_that_no_time_is_known(cli, url, files):
+    (files / "goods.csv").write_text("sku,name,maker\na,Apple,Acme\n")
+    (files / "sales.csv").write_text("user_id,sku,bought\nann,a,2026-01-01\n")
+    files_and_kind = ("--items=goods.csv", "--interactions=sales.csv", "--kind=like")
+    done = cli("import", *files_and_kind, "--json", "--database-url", url)
+    assert done.json["interactions_inserted"] == 1
+    assert done.err.splitlines()[:3] == [
+        "goods.csv: left out are maker; --map and --attribute take columns.",
+        "sales.csv: left out are bought; --map takes columns.",
+        "sales.csv has no column of times: all is taken for done at the moment of the import, so that no"
+        " order is learned; and imported again, it counts again. Name the column: --map occurred_at=COLUMN.",
+    ]
+    timed = cli("import", *files_and_kind, "--map=occurred_at=bought", "--attribute=*", "--database-url", url)
+    assert timed.err == ""
+
+
 def test_with_one_file_a_mapping_needs_no_prefix(cli, url, files):
     options = ("--items", "goods.csv", "--map", "external_id=sku", "--map", "title=label")
     done = cli("import", *options, "--json", "--database-url", url)

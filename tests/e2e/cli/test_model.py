@@ -20,7 +20,10 @@ def test_models_are_listed_shown_and_switched(cli, own_shop):
     assert "NDCG@20" in table
 
     back = cli("model", "rollback", "--database-url", own_shop)
-    assert back.out.strip() == f"Model {first} is active."
+    assert back.out.strip() == (
+        f"Model {first} is active. Before it was model {second['model_id']}:"
+        f" recsys-pg model activate {second['model_id']}."
+    )
     forth = cli("model", "activate", str(second["model_id"]), "--json", "--database-url", own_shop).json
     assert forth == {"active": second["model_id"]}
 

@@ -30,8 +30,10 @@ SCENARIO = Scenario(
 @pytest.mark.parametrize("scenario", [SCENARIO, Scenario(), Scenario(filter=ItemFilter(in_stock=True))])
 def test_what_is_written_is_read_again(tmp_path: Path, scenario: Scenario) -> None:
     file = tmp_path / "home.toml"
-    file.write_text(written(scenario), encoding="utf-8")
-    assert read(file, int) == scenario
+    for keys in ({}, {50: 'SKU "50"'}):
+        file.write_text(written(scenario, keys), encoding="utf-8")
+        assert read(file, {'SKU "50"': 50}.__getitem__) == scenario
+        assert ("external_id" in file.read_text(encoding="utf-8")) == bool(keys and scenario.pins)
 
 
 def test_a_pin_may_name_its_item_by_external_id(tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_it_tells_what_became_of_the_half_life(half_life: HalfLife, said: str) -
     assert said in _summary(replace(REPORT, half_life=half_life))
 
 
+def test_terms_of_one_operator_are_told_apart() -> None:
+    once = replace(REPORT, terms=(Term("ials", 0.9, 5.0, 0.7), Term("ease", 0.9, 1.0, 0.3)))
+    assert "ials (70 %), ease (30 %)" in _summary(once)
+    twice = replace(REPORT, terms=(Term("ials", 0.9, 5.0, 0.8), Term("ials", 1.0, 1.0, -0.2)))
+    assert "ials at a decay of 0.9 (80 %), ials at a decay of 1 (-20 %)" in _summary(twice)
+
+
 def test_a_half_life_that_stays_is_not_told() -> None:
     assert "halves" not in _summary(replace(REPORT, half_life=HalfLife(30, 0.04, 30, 0.04)))
     assert "halves" not in _summary(REPORT)

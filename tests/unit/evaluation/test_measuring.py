@@ -68,7 +68,7 @@ def test_segments_part_the_users_and_the_targets():
         "repeats": {1: {9}},
         "first times": {1: {6}, 2: {6}, 3: {1}},
     }
-    without = segments(Question({2: frozenset({6})}, {}, 1), KNOWN)
+    without = segments(Question({2: frozenset({6})}, {}, 1), KNOWN, KNOWN.of_user)
     assert [each.name for each in without] == ["known items", "new users"]
 
 

@@ -38,6 +38,26 @@ def refused(source):
     return lines, kept
 
 
+def test_a_semicolon_separates_where_the_header_has_no_comma(tmp_path):
+    source = read_items(write(tmp_path / "items.csv", 'sku;name;price\n1;"Lamp; red, large";19.90\n'))
+    assert [record for _, record in source] == [
+        ItemRecord(external_id="1", title="Lamp; red, large", price=Decimal("19.90"))
+    ]
+    with pytest.raises(InvalidArgumentError, match="no column for the title of items; it has id, a;b"):
+        read_items(write(tmp_path / "items.csv", "id,a;b\n"))
+
+
+def test_columns_that_fill_nothing_are_named(tmp_path):
+    file = write(tmp_path / "orders.csv", "user_id,sku,bought,till\nann,1,2026-01-01,7\n")
+    source = read_interactions(file, kind="purchase")
+    assert (source.unused, "occurred_at" in source.fields) == (("bought", "till"), False)
+    timed = read_interactions(file, kind="purchase", mapping={"occurred_at": "bought"})
+    assert (timed.unused, "occurred_at" in timed.fields) == (("till",), True)
+    items = write(tmp_path / "items.csv", "sku,name,brand,size\n")
+    assert read_items(items, attributes=("brand",)).unused == ("size",)
+    assert read_items(items, attributes="*").unused == ()
+
+
 def test_csv_is_read_with_quotes_and_line_numbers(tmp_path):
     source = read_items(write(tmp_path / "items.csv", ITEMS), attributes=("brand",))
     assert list(source) == [
