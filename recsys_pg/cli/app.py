@@ -20,6 +20,7 @@ from recsys_pg.cli import (
     evaluate,
     indexes,
     model,
+    person,
     psql,
     recommend,
     rules,
@@ -126,10 +127,12 @@ for command in (
     calibrate.calibrate,
     evaluate.evaluate,
     worker.requeue,
+    person.export_user,
+    person.forget_user,
     search.language,
     demo.demo,
 ):
-    app.command(command.__name__.rstrip("_"), help=_flowing(command.__doc__))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"), help=_flowing(command.__doc__))(command)
 # which options there are is for psql to say
 _PASS_ON = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 app.command("sql", context_settings=_PASS_ON, help=_flowing(psql.sql.__doc__))(psql.sql)

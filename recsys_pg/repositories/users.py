@@ -82,18 +82,27 @@ class UserRepository:
                 "Register users with ensure(), in SQL recsys_api.ensure_user.",
             )
 
-    def delete(self, user_id: int) -> None:
-        """Delete the user and everything the user did.
+    def forget(self, user_id: int) -> dict[str, int]:
+        """Erase the user and all that is kept about the person; the rows removed, by table.
 
         Raises:
             UnknownUserError: there is no such user.
         """
+        statement = sa.text("select table_name, rows_removed from recsys_api.forget_user(:user_id)")
         with translated_errors():
-            found = self._session.execute(
-                sa.delete(User).where(User.id == user_id).returning(User.id)
-            ).scalar_one_or_none()
-        if found is None:
-            raise UnknownUserError(f"User {user_id} does not exist.", "Nothing had to be deleted.")
+            rows = self._session.execute(statement, {"user_id": user_id}).all()
+        self._session.expire_all()
+        return {row.table_name: row.rows_removed for row in rows}
+
+    def export(self, user_id: int) -> dict[str, Any]:
+        """All that is kept about the user, as ``recsys_api.export_user`` lists it.
+
+        Raises:
+            UnknownUserError: there is no such user.
+        """
+        statement = sa.text("select recsys_api.export_user(:user_id)")
+        with translated_errors():
+            return dict(self._session.execute(statement, {"user_id": user_id}).scalar_one())
 
     def count(self) -> int:
         """How many users there are."""

@@ -165,11 +165,17 @@ def test_attributes_of_a_user_are_replaced(users, session):
     assert users.get(user_id).attributes == {"country": "NO"}
 
 
-def test_deleting_a_user_deletes_what_they_did(items, users, interactions):
+def test_a_user_is_exported_and_forgotten_with_all_they_did(items, users, interactions):
     user_id = users.ensure("somebody")
     interactions.record(user_id, items.save(MATRIX), "view")
-    users.delete(user_id)
+    kept = users.export(user_id)
+    assert (kept["external_id"], [each["kind"] for each in kept["interactions"]]) == ("somebody", ["view"])
+    users.get(user_id)  # in the session, which must not remember it
+    removed = users.forget(user_id)
+    assert removed == {"recsys.impressions": 0, "recsys.interactions": 1, "recsys.users": 1}
     assert (users.count(), interactions.count(), items.count()) == (0, 0, 1)
+    with pytest.raises(errors.UnknownUserError):
+        users.get(user_id)
 
 
 # interactions
@@ -274,7 +280,8 @@ REFUSED = {
         errors.UnknownUserError,
         "999",
     ),
-    "delete nobody": (lambda r, k: r.users.delete(999), errors.UnknownUserError, "999"),
+    "forget nobody": (lambda r, k: r.users.forget(999), errors.UnknownUserError, "999"),
+    "export nobody": (lambda r, k: r.users.export(999), errors.UnknownUserError, "999"),
     "two keys": (lambda r, k: r.users.ensure("a", user_id=1), errors.InvalidArgumentError, "either"),
     "no key": (lambda r, k: r.users.ensure(), errors.InvalidArgumentError, "either"),
     "empty key": (lambda r, k: r.users.ensure(""), errors.InvalidArgumentError, "0 characters"),

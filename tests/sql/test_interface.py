@@ -58,6 +58,8 @@ CALLS = {
     "item_id": "external_id => 'film-1'",
     "refresh_popularity": "",
     "refresh_tastes": "",
+    "export_user": "user_id => 1",
+    "forget_user": "user_id => 1",
     "refresh_item_factors": "item_ids => null, model_id => null",
     "activate_model": (
         "model_id => (select id from recsys.models where purpose = 'collaborative' order by id limit 1)"
@@ -80,6 +82,7 @@ WRITERS = {
     "drop_rule",
     "drop_scenario",
     "ensure_user",
+    "forget_user",
     "record_impressions",
     "record_interaction",
     "refresh_copies",

@@ -40,10 +40,12 @@ FUNCTIONS = (
     "item_filter(in_stock => true)",
     "item_id('film-1')",
     "user_id('person-1')",
+    "export_user(1)",
 )
 WRITES = (
     "select recsys_api.check_recall()",
     "select recsys_api.define_rule('a', 'true')",
+    "select recsys_api.forget_user(1)",
     "select recsys_api.drop_rule('a')",
     "select recsys_api.define_scenario('a')",
     "select recsys_api.drop_scenario('a')",

@@ -19,7 +19,7 @@ COMMANDS = [
     "server status",
     "server url",
 ]
-PRINT_NO_RESULTS = {"demo", "sql", "server stop", "server url"}
+PRINT_NO_RESULTS = {"demo", "export-user", "sql", "server stop", "server url"}
 
 
 def test_without_arguments_it_shows_what_there_is(cli):
