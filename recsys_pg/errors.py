@@ -93,5 +93,9 @@ class ModelError(RecsysError):
     """An embedding model is missing, corrupt, of other dimensions, or not the one the vectors belong to."""
 
 
+class ModelUnavailableError(ModelError):
+    """An embedding model fails on every text: it, or what provides it, is down."""
+
+
 class MissingDependencyError(RecsysError, ImportError):
     """An optional part of recsys_pg is not installed; the hint names the extra."""

@@ -9,10 +9,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from recsys_pg.embedding.embedder import TextEmbedder, check_vectors
 from recsys_pg.embedding.queue import Job, JobQueue, Settled
+from recsys_pg.errors import ModelUnavailableError
 
 logger = logging.getLogger("recsys_pg.embedding")
 
 _MAX_ERROR_LENGTH = 2_000
+_PROBE = "a short text, by which a model is known to work"
 _NOT_ABOUT_ROWS = ("25", "3F", "42")  # read-only, schema missing, privilege or table missing
 
 
@@ -22,10 +24,11 @@ def embed_batch(
     """Settle claimed jobs by a vector, an error or a release; counts them by the fields of `WorkerReport`.
 
     A batch that the model fails on, or whose vectors the database refuses, is halved until the fault is
-    alone, so a text that cannot be embedded costs its batch about one more pass. Once ``stop`` is set, what
-    is not in the model yet is released.
+    alone, so a text that cannot be embedded costs its batch about one more pass. A text is at fault only if
+    the model embeds another one after it. Once ``stop`` is set, what is not in the model yet is released.
 
     Raises:
+        ModelUnavailableError: the model embeds nothing; the jobs not yet settled are still held.
         sqlalchemy.exc.DBAPIError: the database is away or unfit; the jobs not yet settled are still held.
     """
     empty = [job for job in jobs if not job.content]
@@ -36,7 +39,12 @@ def embed_batch(
 
 
 def _embed(
-    queue: JobQueue, embedder: TextEmbedder, jobs: Sequence[Job], stop: threading.Event
+    queue: JobQueue,
+    embedder: TextEmbedder,
+    jobs: Sequence[Job],
+    stop: threading.Event,
+    *,
+    is_part: bool = False,
 ) -> Counter[str]:
     if not jobs:
         return Counter()
@@ -47,6 +55,8 @@ def _embed(
     try:
         vectors = check_vectors(embedder.embed([job.content for job in jobs]), len(jobs))
     except Exception as error:
+        if len(jobs) == 1 or not is_part:
+            _require_working(embedder, error)
         failure = error
     else:
         try:
@@ -58,7 +68,18 @@ def _embed(
     if len(jobs) == 1:
         return _fail(queue, jobs[0], failure)
     middle = len(jobs) // 2
-    return _embed(queue, embedder, jobs[:middle], stop) + _embed(queue, embedder, jobs[middle:], stop)
+    first = _embed(queue, embedder, jobs[:middle], stop, is_part=True)
+    return first + _embed(queue, embedder, jobs[middle:], stop, is_part=True)
+
+
+def _require_working(embedder: TextEmbedder, failure: Exception) -> None:
+    try:
+        check_vectors(embedder.embed([_PROBE]), 1)
+    except Exception as error:
+        raise ModelUnavailableError(
+            f"The model {embedder.name} embeds nothing any more: {type(failure).__name__}: {failure}",
+            "Check it with one short text. The items wait in the queue unharmed.",
+        ) from error
 
 
 def _fail(queue: JobQueue, job: Job, error: Exception) -> Counter[str]:

@@ -18,7 +18,7 @@ from recsys_pg.embedding.batch import embed_batch
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
 from recsys_pg.embedding.queue import Job, JobQueue
 from recsys_pg.embedding.refresh import refresh
-from recsys_pg.errors import InvalidArgumentError
+from recsys_pg.errors import InvalidArgumentError, ModelUnavailableError
 from recsys_pg.types import Progress
 
 logger = logging.getLogger("recsys_pg.embedding")
@@ -96,6 +96,7 @@ class Worker:
 
         Raises:
             ModelError: the database holds vectors of another model.
+            ModelUnavailableError: the model embeds nothing any more.
             DatabaseUnavailableError: the connection was lost and does not come back within seconds. No work
                 is lost: what was claimed is due again when its lease ends.
         """
@@ -115,7 +116,8 @@ class Worker:
     def run(self, stop: threading.Event) -> WorkerReport:
         """Embed what comes until ``stop`` is set; then finish what is in the model and release the rest.
 
-        While the database is away it is tried again, after 2 seconds, then 4 and so on up to a minute.
+        While the database is away, or the model fails on every text, it is tried again, after 2 seconds, then
+        4 and so on up to a minute; no attempt of an item counts then.
         Popularity is refreshed every 5 minutes, tastes once after the first vectors.
 
         Raises:
@@ -139,10 +141,12 @@ class Worker:
                         refresh_from = time.monotonic() + _REFRESH_SECONDS
                     failures = 0
                     delay = self._poll_seconds
-                except (OperationalError, InterfaceError) as error:
+                except (OperationalError, InterfaceError, ModelUnavailableError) as error:
                     failures += 1
                     delay = min(_RECONNECT_LIMIT_SECONDS, 2.0**failures) * random.uniform(0.5, 1)  # noqa: S311
-                    logger.warning("The database is away, next try in %.0f s: %s", delay, error.orig)
+                    away = "model" if isinstance(error, ModelUnavailableError) else "database"
+                    cause = error.orig if isinstance(error, DBAPIError) else error
+                    logger.warning("The %s is away, next try in %.0f s: %s", away, delay, cause)
                 stop.wait(delay)
         return _report(counts, started)
 
