@@ -26,21 +26,29 @@ _BACKOFF_SECONDS = 10.0
 _BACKOFF_LIMIT_SECONDS = 3_600.0
 _PUT_BACK_SECONDS = 1.0
 
+# A due job with a token is one whose worker ended without an outcome. It may be the text that killed it, so
+# it is claimed alone, and the texts that were claimed with it are charged for it once.
 _CLAIM = """
 with due as materialized (
-    select j.item_id, j.model_id
+    select j.item_id, j.model_id, j.lease_token is not null as is_suspect, j.available_at
     from recsys.embedding_jobs j
     where j.model_id = %(model_id)s and j.failed_at is null and j.available_at <= now()
+        and (j.lease_token is null or j.attempts < %(max_attempts)s)
         and exists (select from recsys.models m where m.id = %(model_id)s and m.is_active)
     order by j.available_at
     limit %(limit)s
     for update of j skip locked
 ),
+chosen as (
+    select d.item_id, d.model_id from due d where not exists (select from due s where s.is_suspect)
+    union all
+    (select d.item_id, d.model_id from due d where d.is_suspect order by d.available_at, d.item_id limit 1)
+),
 claimed as (
     update recsys.embedding_jobs j
     set lease_token = gen_random_uuid(), attempts = j.attempts + 1,
         available_at = now() + make_interval(secs => %(lease_seconds)s)
-    from due d
+    from chosen d
     where j.item_id = d.item_id and j.model_id = d.model_id
     returning j.item_id, j.lease_token, j.attempts
 )
@@ -49,6 +57,21 @@ select c.item_id, c.lease_token, c.attempts, i.content_hash,
 from claimed c
 join recsys.items i on i.id = c.item_id
 order by c.item_id
+"""
+
+_BURY = """
+with dead as materialized (
+    select j.item_id, j.model_id
+    from recsys.embedding_jobs j
+    where j.model_id = %(model_id)s and j.failed_at is null and j.available_at <= now()
+        and j.lease_token is not null and j.attempts >= %(max_attempts)s
+    for update skip locked
+)
+update recsys.embedding_jobs j
+set failed_at = now(), lease_token = null, last_error = %(error)s
+from dead d
+where j.item_id = d.item_id and j.model_id = d.model_id
+returning j.item_id
 """
 
 _PENDING = """
@@ -176,10 +199,21 @@ class JobQueue:
     def claim(self, limit: int) -> list[Job]:
         """Take up to ``limit`` jobs, the longest due first, for ``lease_seconds``; an attempt of each.
 
-        Empty when nothing is due, or when the model is not the active one any more.
+        Where one of them was claimed before and its worker ended without an outcome, that one alone. Empty
+        when nothing is due, or when the model is not the active one any more.
         """
-        rows = self._rows(_CLAIM, limit=limit, lease_seconds=self._lease_seconds)
+        rows = self._rows(
+            _CLAIM, limit=limit, lease_seconds=self._lease_seconds, max_attempts=self._max_attempts
+        )
         return [Job(**row._mapping) for row in rows]
+
+    def bury(self) -> int:
+        """Make dead letters of the jobs whose workers ended ``max_attempts`` times; returns how many."""
+        error = f"Each of the {self._max_attempts} workers that had it ended without an outcome."
+        rows = self._rows(_BURY, max_attempts=self._max_attempts, error=error)
+        for row in rows:
+            logger.error("Item %s is given up. %s", row.item_id, error, extra={"item_id": row.item_id})
+        return len(rows)
 
     def complete(self, jobs: Sequence[Job], vectors: Embeddings) -> Settled:
         """Write vectors, (n_jobs, 384) float32 in the order of the jobs, where the text is still the same.

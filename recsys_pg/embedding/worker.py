@@ -161,6 +161,8 @@ class Worker:
     def _drain(self, queue: JobQueue, stop: threading.Event) -> Iterator[Counter[str]]:
         """Work until nothing is due or ``stop`` is set; yields what became of each batch."""
         self._release(queue)
+        if given_up := queue.bury():
+            yield Counter(failed=given_up)
         while not stop.is_set() and (jobs := queue.claim(self._batch_size)):
             self._held = jobs
             try:

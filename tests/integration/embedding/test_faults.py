@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -338,6 +339,34 @@ def held(catalogue) -> list[tuple]:
             "select attempts, lease_token, available_at <= now() from recsys.embedding_jobs"
         )
     ]
+
+
+KILLED_BY_A_TEXT = """
+import os, sys
+from recsys_pg import db
+from recsys_pg.embedding import Worker
+sys.path.insert(0, {folder!r})
+from conftest import HashEmbedder
+die = lambda texts: "killer" in texts and os._exit(9)
+engine = db.create_engine({url!r})
+Worker(engine, HashEmbedder(die), batch_size=8, lease_seconds=0.2, max_attempts=3).run_once()
+"""
+
+
+def test_a_text_that_kills_its_workers_takes_nobody_with_it(url, catalogue, embedder):
+    catalogue.add(*map(str, range(20)), "killer", *map(str, range(20, 40)))
+    script = KILLED_BY_A_TEXT.format(url=url, folder=str(Path(__file__).parent))
+    codes = []
+    while not codes or codes[-1]:
+        codes.append(subprocess.run([sys.executable, "-c", script], check=False).returncode)
+        time.sleep(0.25)  # the lease
+        assert len(codes) < 8
+    assert codes == [9, 9, 9, 0]
+    assert catalogue.titles_without_vector() == ["killer"]
+    [row] = catalogue.sql("select title, attempts, last_error from recsys_report.failed_embeddings")
+    assert (row.title, row.attempts) == ("killer", 3)
+    assert "ended without an outcome" in row.last_error
+    assert catalogue.stale(embedder) == []
 
 
 def test_a_stop_finishes_the_batch_in_the_model_and_touches_no_other(engine, catalogue, make_embedder):

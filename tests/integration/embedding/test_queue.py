@@ -44,7 +44,7 @@ def test_after_the_lease_only_the_outcome_of_the_new_holder_counts(catalogue, qu
     catalogue.add("one", "two")
     old = queue.claim(2)
     catalogue.make_due()
-    new = queue.claim(2)
+    new = queue.claim(2) + queue.claim(2)
     assert [job.attempts for job in new] == [2, 2]
     assert queue.complete(old, ones(old)) == Settled(done=0, put_back=0, lost=2)
     assert queue.fail(old[0], "too late") is None
@@ -53,6 +53,41 @@ def test_after_the_lease_only_the_outcome_of_the_new_holder_counts(catalogue, qu
     assert len(catalogue.titles_without_vector()) == 2
     assert queue.complete(new, ones(new)) == Settled(done=2, put_back=0, lost=0)
     assert catalogue.jobs() == 0
+
+
+def test_what_a_worker_died_with_is_claimed_alone(catalogue, queue):
+    catalogue.add("one", "two", "three", "four")
+    died = {job.item_id for job in queue.claim(3)}
+    catalogue.make_due()
+    alone = [queue.claim(4) for _ in range(3)]
+    assert [len(jobs) for jobs in alone] == [1, 1, 1]
+    assert {job.item_id for jobs in alone for job in jobs} == died
+    assert [job.attempts for job in queue.claim(4)] == [1]  # the fourth, which nobody had
+    # what was released is no suspect
+    catalogue.add("five", "six")
+    queue.release(queue.claim(2))
+    assert len(queue.claim(2)) == 2
+
+
+def test_what_killed_its_workers_is_given_up_and_its_mates_are_not(catalogue, queue):
+    killer, *_ = catalogue.add("killer", "mate", "other mate")
+    queue.claim(3)  # of which the worker dies; max_attempts is 2
+    catalogue.make_due()
+    assert queue.bury() == 0
+    for _ in range(3):
+        catalogue.make_due()
+        [job] = queue.claim(3)
+        if job.item_id != killer:
+            queue.complete([job], ones([job]))
+    assert catalogue.job(killer).attempts == 2
+    catalogue.make_due()
+    assert queue.claim(3) == []
+    assert queue.bury() == 1
+    dead = catalogue.job(killer)
+    assert dead.failed_at is not None
+    assert dead.last_error.startswith("Each of the 2 workers that had it ended without an outcome")
+    assert catalogue.titles_without_vector() == ["killer"]
+    assert catalogue.jobs() == 1
 
 
 def test_completing_twice_is_harmless(catalogue, queue):
