@@ -39,7 +39,9 @@ def summary(found: Evaluation) -> str:
         parts.append(f"{name} has {recall[best]:.1%}")
     if "popular" in recall and best != "popular":
         parts.append(f"{named['popular']} has {recall['popular']:.1%}")
-    return "; ".join(parts) + "."
+    ahead = [row.method for row in found.methods if row.difference and row.difference.sign < 0]
+    behind = f" By NDCG@{found.options.ks[0]} it is behind {', '.join(ahead)}: see docs/evaluation.md."
+    return f"{'; '.join(parts)}.{behind if ahead else ''}"
 
 
 def setting(found: Evaluation) -> str:

@@ -173,6 +173,10 @@ def test_the_summary_names_the_best_of_the_others(found):
     assert summary(replace(found, methods=[*found.methods, *others])) == (
         f"{hybrid}; the best of the others, item_based, has 15.0%; what is popular has 10.0%."
     )
+    worse = method("user_based", 0.3, Estimate(-0.1, -0.15, -0.05))
+    assert summary(replace(found, methods=[*found.methods, worse])).endswith(
+        " By NDCG@10 it is behind user_based: see docs/evaluation.md."
+    )
     one = replace(found, methods=[*found.methods[:1], others[0]])
     assert summary(one) == f"{hybrid}; content has 5.0%."
     assert summary(replace(found, methods=found.methods[:1])) == f"{hybrid}."
