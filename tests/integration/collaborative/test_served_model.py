@@ -60,9 +60,11 @@ def test_explanations_add_up_to_the_score(engine, shop):
     shop.fill(users=60, items=40, likes_each=8)
     shop.record([(user, user % 40 + 1, "dislike", None) for user in range(1, 60, 7)])
     train(engine)
+    pairs = 0
     for user in range(1, 60):
-        for item, score in hybrid(shop, user, n=3).items():
+        for item, score in hybrid(shop, user, n=30).items():
             if score != 0:
+                pairs += 1
                 [explained] = shop.sql(
                     "select sum(contribution) as total, count(*) as rows"
                     " from recsys_api.explain_recommendation(:user, :item)",
@@ -70,6 +72,7 @@ def test_explanations_add_up_to_the_score(engine, shop):
                     item=item,
                 )
                 assert explained.total == pytest.approx(score, abs=1e-5)
+    assert pairs >= 1000
 
 
 def test_a_filter_leaves_n_rows_and_the_same_scores(engine, shop):
