@@ -6,6 +6,7 @@ Tests get a clone of a migrated template database, so that each starts clean.
 """
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -39,12 +40,17 @@ def _start_server(version: int) -> Iterator[str]:
     else:
         # not below pytest's folder, which every pytest that starts closes to the server's own user
         data_dir = Path(tempfile.mkdtemp(prefix="recsys_pg_test_"))
-        server_url = embedded.start(data_dir, postgres_version=version, on_exit="delete").url
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-                connection.execute(f"alter system set {setting} = off")  # nothing here outlives the tests
-            connection.execute("select pg_reload_conf()")
-        yield server_url
+        server = embedded.start(data_dir, postgres_version=version, on_exit="delete")
+        try:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                    connection.execute(f"alter system set {setting} = off")  # nothing here outlives the tests
+                connection.execute("select pg_reload_conf()")
+            yield server.url
+        finally:
+            # a worker of pytest that takes long at its exit is killed before what is left to that
+            server.stop()
+            shutil.rmtree(data_dir, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
