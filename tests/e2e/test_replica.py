@@ -1,9 +1,11 @@
 """Reads scale over replicas: the same rows on a hot standby, as the application's role."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -58,7 +60,7 @@ select recsys_api.remember_query('kept', (select embedding from recsys.items whe
 
 
 @pytest.fixture(scope="module")
-def servers() -> tuple[str, str]:
+def servers() -> Iterator[tuple[str, str]]:
     """URLs of a primary with a small catalogue and of its hot standby, as role recsys_app."""
     if os.environ.get("RECSYS_PG_TEST_DATABASE_URL") or os.environ.get("TEST_POSTGRES"):
         pytest.skip("a standby is made of the embedded server only")
@@ -90,7 +92,10 @@ def servers() -> tuple[str, str]:
     subprocess.run([str(part) for part in command], cwd=standby_folder, check=True, **as_owner)
     (standby_folder / "data" / ".s.PGSQL.5432.lock").unlink(missing_ok=True)  # the primary's, copied along
     standby = embedded.start(standby_folder / "data", on_exit="delete")
-    return _as_app(primary.url), _as_app(standby.url)
+    yield _as_app(primary.url), _as_app(standby.url)
+    standby.stop()
+    primary.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _as_app(url: str) -> str:

@@ -1,5 +1,6 @@
 """The embedded server and folders that are not, or no longer, its own."""
 
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,7 +15,9 @@ from recsys_pg.errors import DatabaseUnavailableError, InvalidArgumentError
 @pytest.fixture
 def folder():
     # not below pytest's folder, which every pytest that starts closes to the server's own user
-    return Path(tempfile.mkdtemp(prefix="recsys_pg_test_"))
+    folder = Path(tempfile.mkdtemp(prefix="recsys_pg_test_"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(folder):
