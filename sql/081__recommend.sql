@@ -226,9 +226,7 @@ begin
             where has_factors and f.model_id = model.id and f.item_id = ids[d.place] offset 0) f on true
     ),
     causes as materialized (
-        select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph,
-            not has_factors or coalesce((select f.is_learned from recsys.item_factors f
-                where f.model_id = model.id and f.item_id = c.item_id), false) as is_known
+        select distinct on (c.target_item_id) c.target_item_id, c.item_id, c.graph >= c.content as by_graph
         from recsys_api._contributions(history_ids, history_weights,
             (select array_agg(h.item_id) from chosen h where h.is_personal and h.is_common is not true), has_factors) c
         join unnest(history_ids, history_weights) h (item_id, weight) on h.item_id = c.item_id and h.weight > 0
@@ -243,7 +241,9 @@ begin
             when method = 'user_based' and c.place <= personal then format(
                 'liked by %s of the users with the nearest taste', supporters[c.place])
             when t.id = c.item_id then 'from your own history'
-            when t.id is not null and method <> 'content' and b.by_graph and c.is_known and b.is_known then
+            when t.id is not null and method <> 'content' and b.by_graph and c.is_known and (not has_factors
+                or exists (select from recsys.item_factors f
+                    where f.model_id = model.id and f.item_id = b.item_id and f.is_learned)) then
                 format('liked by people who liked "%s"', left(t.title, 100))
             when t.id is not null then format('similar to "%s"', left(t.title, 100))
             when exists (select from recsys.item_popularity p where p.item_id = c.item_id) then 'popular'

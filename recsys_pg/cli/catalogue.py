@@ -149,10 +149,11 @@ def _about(
             if prefix == content:
                 about.append(rest)
             continue
-        possible = [each for each in named if _has(each, text.partition("=")[0], option)]
-        if len(files) == 1 or (len(named) == len(files) and possible == [content]):
+        if len(files) == 1:
             about.append(text)
-        elif len(named) < len(files) or len(possible) != 1:
+            continue
+        possible = [each for each in named if _has(each, text.partition("=")[0], option)]
+        if len(named) < len(files) or len(possible) != 1:
             remedy = " or ".join(f"{each}.{text}" for each in possible or named or _CONTENTS)
             names = (
                 ""
@@ -162,6 +163,8 @@ def _about(
             raise typer.BadParameter(
                 f"{text} may be about any of {len(files)} files: write {remedy}{names}.", param_hint=option
             )
+        if possible == [content]:
+            about.append(text)
     return about
 
 

@@ -76,6 +76,7 @@ def forget_user(
         with UnitOfWork(engine) as work:
             removed = work.users.forget(user_id)
         folder = default_checkpoint_dir(engine)
+        # by their names: what reads and writes them needs the extra train
         kept = sorted(folder.glob("recsys_pg-*")) if folder else []
         for file in kept:
             file.unlink(missing_ok=True)

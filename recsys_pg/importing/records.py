@@ -9,6 +9,7 @@ from recsys_pg.importing.columns import Attributes, Columns, match_columns
 from recsys_pg.importing.source import InvalidValueError, Row, Source, Table
 from recsys_pg.types import InteractionRecord, ItemRecord, UserRecord
 
+_Record = TypeVar("_Record")
 _Value = TypeVar("_Value")
 
 
@@ -17,8 +18,7 @@ def items(
 ) -> Source[ItemRecord]:
     """The items of a table; `match_columns` says which column fills which field, and what is raised."""
     columns = match_columns(table.file, "items", table.columns, mapping, attributes)
-    unused = columns.unused(table.columns)
-    return Source(table.file, columns.filled, table.rows, _item_parser(columns), unused)
+    return _source(table, columns, columns.filled, _item_parser(columns))
 
 
 def users(
@@ -26,8 +26,7 @@ def users(
 ) -> Source[UserRecord]:
     """The users of a table; `match_columns` says which column fills which field, and what is raised."""
     columns = match_columns(table.file, "users", table.columns, mapping, attributes)
-    unused = columns.unused(table.columns)
-    return Source(table.file, columns.filled, table.rows, _user_parser(columns), unused)
+    return _source(table, columns, columns.filled, _user_parser(columns))
 
 
 def interactions(
@@ -55,8 +54,13 @@ def interactions(
             )
         kind = "rating"
     parse = _interaction_parser(columns.fields, kind)
-    unused = columns.unused(table.columns)
-    return Source(table.file, columns.filled | {"kind"}, table.rows, parse, unused)
+    return _source(table, columns, columns.filled | {"kind"}, parse)
+
+
+def _source(
+    table: Table, columns: Columns, filled: frozenset[str], parse: Callable[[Row], _Record]
+) -> Source[_Record]:
+    return Source(table.file, filled, table.rows, parse, columns.unused(table.columns))
 
 
 def _item_parser(columns: Columns) -> Callable[[Row], ItemRecord]:

@@ -10,6 +10,8 @@ from recsys_pg.db import translated_errors
 from recsys_pg.errors import UnknownUserError
 from recsys_pg.models import User
 
+_REGISTER = "Register users with ensure(), in SQL recsys_api.ensure_user."
+
 
 class UserRepository:
     """Users by id or by the application's own key."""
@@ -26,10 +28,7 @@ class UserRepository:
         with translated_errors():
             user = self._session.get(User, user_id)
         if user is None:
-            raise UnknownUserError(
-                f"User {user_id} does not exist.",
-                "Register users with ensure(), in SQL recsys_api.ensure_user.",
-            )
+            raise UnknownUserError(f"User {user_id} does not exist.", _REGISTER)
         return user
 
     def by_external_id(self, external_id: str) -> User:
@@ -41,10 +40,7 @@ class UserRepository:
         with translated_errors():
             user = self._session.scalar(sa.select(User).where(User.external_id == external_id))
         if user is None:
-            raise UnknownUserError(
-                f"No user has the external_id {external_id!r}.",
-                "Register users with ensure(), in SQL recsys_api.ensure_user.",
-            )
+            raise UnknownUserError(f"No user has the external_id {external_id!r}.", _REGISTER)
         return user
 
     def ensure(self, external_id: str | None = None, *, user_id: int | None = None) -> int:
@@ -77,10 +73,7 @@ class UserRepository:
                 .returning(User.id)
             ).scalar_one_or_none()
         if found is None:
-            raise UnknownUserError(
-                f"User {user_id} does not exist.",
-                "Register users with ensure(), in SQL recsys_api.ensure_user.",
-            )
+            raise UnknownUserError(f"User {user_id} does not exist.", _REGISTER)
 
     def forget(self, user_id: int) -> dict[str, int]:
         """Erase the user and all that is kept about the person; the rows removed, by table.

@@ -70,8 +70,11 @@ def test_what_is_exported_is_all_there_is(shop):
     assert [each["item_id"] for each in kept["impressions"]] == [3, 4]
     latest = kept["interactions"][-1]
     assert (latest["item_id"], latest["kind"], latest["value"], latest["event_id"]) == (
-        7, "rating", 4.5, "order-17",
-    )  # fmt: skip
+        7,
+        "rating",
+        4.5,
+        "order-17",
+    )
     times = [each["occurred_at"] for each in kept["interactions"]]
     assert times == sorted(times)
     # every column of every table but keys of rows, and which model a vector is of
@@ -89,8 +92,11 @@ def test_of_somebody_new_the_lists_are_empty(shop):
     (user,) = shop.execute("select recsys_api.ensure_user('nobody yet')").fetchone()
     (kept,) = shop.execute("select recsys_api.export_user(%s)", (user,)).fetchone()
     assert (kept["external_id"], kept["taste"], kept["interactions"], kept["impressions"]) == (
-        "nobody yet", None, [], [],
-    )  # fmt: skip
+        "nobody yet",
+        None,
+        [],
+        [],
+    )
     removed = dict(shop.execute("select * from recsys_api.forget_user(%s)", (user,)).fetchall())
     assert removed == {"recsys.impressions": 0, "recsys.interactions": 0, "recsys.users": 1}
 

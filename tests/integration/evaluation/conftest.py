@@ -69,6 +69,25 @@ def shop(engine: sa.Engine) -> sa.Engine:
 
 
 @pytest.fixture
+def fill_three_users(engine: sa.Engine):
+    """Fills the database with three users, too few to evaluate, of nine likes each."""
+
+    def fill_them() -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "insert into recsys.users (id) select generate_series(1, 3);"
+                    " insert into recsys.items (id, title) select id, 'item' from generate_series(1, 9) id;"
+                    " insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
+                    " select u, i, 'like', timestamptz '2026-01-01' + i * interval '1 day'"
+                    " from generate_series(1, 3) u, generate_series(1, 9) i"
+                )
+            )
+
+    return fill_them
+
+
+@pytest.fixture
 def scratch_databases(server_url):
     """Names the scratch databases that there are on the server."""
 

@@ -172,20 +172,13 @@ def test_an_argument_out_of_its_range_is_named(engine, arguments, said):
         evaluate(engine, **arguments)
 
 
-def test_a_shop_without_interactions_or_with_too_few_users_is_told_what_it_lacks(engine, scratch_databases):
+def test_a_shop_without_interactions_or_with_too_few_users_is_told_what_it_lacks(
+    engine, fill_three_users, scratch_databases
+):
     databases = scratch_databases()
     with pytest.raises(InvalidArgumentError, match="No interaction is positive"):
         evaluate(engine)
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "insert into recsys.users (id) select generate_series(1, 3);"
-                " insert into recsys.items (id, title) select id, 'item' from generate_series(1, 9) id;"
-                " insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
-                " select u, i, 'like', timestamptz '2026-01-01' + i * interval '1 day'"
-                " from generate_series(1, 3) u, generate_series(1, 9) i"
-            )
-        )
+    fill_three_users()
     with pytest.raises(InvalidArgumentError, match="Only 3 users have something to be found"):
         evaluate(engine, memory_gb=0.5)
     assert scratch_databases() == databases

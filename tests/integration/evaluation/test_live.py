@@ -11,6 +11,7 @@ from recsys_pg.db import driver_connection
 from recsys_pg.errors import InvalidArgumentError
 from recsys_pg.evaluation import evaluate, live
 from recsys_pg.evaluation.split import divide
+from recsys_pg.evaluation.targets import question
 from recsys_pg.evaluation.training_part import copy_parts
 
 # what the shop of conftest.py holds
@@ -87,6 +88,20 @@ def to_be_found(everything, user, moment, *, repeats):
     hiding = HIDES if repeats else HIDES | CONSUMES
     hidden = {row.item_id for row in mine if row.occurred_at < moment and row.kind in hiding}
     return {row.item_id for row in mine if row.occurred_at >= moment and row.kind in CONSUMES} - hidden
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_at_the_split_all_that_is_liked_since_is_to_be_found(busy_shop, scratch, repeats):
+    everything = rows(busy_shop)
+    split = min(row.occurred_at for row in rows_of_later(scratch))
+    wanted = {
+        user: to_be_found(everything, user, split, repeats=repeats)
+        for user in {row.user_id for row in everything}
+    }
+    with scratch.connect() as connection:
+        asked = question(connection, users=100, repeats=repeats)
+    assert asked.targets == {user: items for user, items in wanted.items() if items}
+    assert bool(asked.seen) == repeats
 
 
 @pytest.mark.parametrize("repeats", [False, True])
@@ -207,17 +222,8 @@ def test_people_are_counted_as_what_they_are_when_asked(shop, scratch_databases)
     assert phases["record and recommend"] == 1 + by_moment.sizes.asked_users
 
 
-def test_too_few_users_are_told_before_the_training(engine):
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "insert into recsys.users (id) select generate_series(1, 3);"
-                " insert into recsys.items (id, title) select id, 'item' from generate_series(1, 9) id;"
-                " insert into recsys.interactions (user_id, item_id, kind, occurred_at)"
-                " select u, i, 'like', timestamptz '2026-01-01' + i * interval '1 day'"
-                " from generate_series(1, 3) u, generate_series(1, 9) i"
-            )
-        )
+def test_too_few_users_are_told_before_the_training(engine, fill_three_users):
+    fill_three_users()
     phases = set()
     with pytest.raises(InvalidArgumentError, match="Only 3 users have something to be found"):
         evaluate(engine, split="live", memory_gb=0.5, progress=lambda phase, *_: phases.add(phase))
