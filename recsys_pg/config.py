@@ -1,6 +1,7 @@
 """Settings, from RECSYS_PG_… variables or a .env file. The only module that reads the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,7 +34,22 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default=DEFAULT_MODEL, description="Name or folder of the sentence-transformers model."
     )
-    worker_batch_size: int = Field(default=64, ge=1, le=10_000, description="Items a worker claims at once.")
+    embedding_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of the model. Unset: as many as the container may use."
+    )
+    embedding_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="What a worker's model computes in; auto: the faster, where as good."
+    )
+    embedding_batch_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens in one pass of the model. Unset: 2048, on a GPU 65536."
+    )
+    embedding_cached_texts: int = Field(
+        default=10_000, ge=0, description="Texts whose vectors a worker remembers, 1.7 KB each; 0: none."
+    )
+    worker_batch_size: int = Field(default=256, ge=1, le=10_000, description="Items a worker claims at once.")
+    worker_concurrency: int = Field(
+        default=2, ge=1, le=64, description="Batches that a worker has in work at a time."
+    )
     worker_lease_seconds: float = Field(
         default=300.0, ge=1, description="Seconds after which another worker may take over a claimed job."
     )

@@ -27,7 +27,17 @@ def worker(
             metavar="N",
             min=1,
             max=10_000,
-            help="Items to claim at once. Left out: RECSYS_PG_WORKER_BATCH_SIZE, or 64.",
+            help="Items to claim at once. Left out: RECSYS_PG_WORKER_BATCH_SIZE, or 256.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=64,
+            help="Batches in work at a time, so that one is read or written while the model is at another."
+            " Left out: RECSYS_PG_WORKER_CONCURRENCY, or 2.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -43,24 +53,28 @@ def worker(
       recsys-pg worker
       recsys-pg worker --once && recsys-pg train
     """
-    from recsys_pg.cli.embedder import load_embedder
+    from recsys_pg.cli.embedder import load_worker_embedder
     from recsys_pg.config import Settings
     from recsys_pg.embedding import Worker
 
     settings = Settings()
     with connected_to_schema(context) as engine:
         stop = None if once else _stop_on_signal()
-        embedder = load_embedder()
+        embedder, manner = load_worker_embedder()
         worker = Worker(
             engine,
             embedder,
             batch_size=batch_size or settings.worker_batch_size,
+            concurrency=concurrency or settings.worker_concurrency,
             lease_seconds=settings.worker_lease_seconds,
             max_attempts=settings.worker_max_attempts,
             poll_seconds=settings.worker_poll_seconds,
         )
         if stop is not None:
-            print(f"Embedding items as they come, with {embedder.name}; Ctrl-C ends it.", file=sys.stderr)
+            print(
+                f"Embedding items as they come, with {embedder.name} ({manner}); Ctrl-C ends it.",
+                file=sys.stderr,
+            )
             report = worker.run(stop)
         else:
             with progress_bars() as progress:

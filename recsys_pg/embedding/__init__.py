@@ -4,6 +4,7 @@ Importing this package loads no torch; making a `SentenceTransformerEmbedder` do
 """
 
 from recsys_pg.embedding.active_model import require_model
+from recsys_pg.embedding.cache import CachingEmbedder
 from recsys_pg.embedding.embedder import Embeddings, TextEmbedder, check_vectors
 from recsys_pg.embedding.model_files import bundled_model_path
 from recsys_pg.embedding.queue import requeue_failed
@@ -11,6 +12,7 @@ from recsys_pg.embedding.sentence_transformer import SentenceTransformerEmbedder
 from recsys_pg.embedding.worker import Worker, WorkerReport
 
 __all__ = [
+    "CachingEmbedder",
     "Embeddings",
     "SentenceTransformerEmbedder",
     "TextEmbedder",

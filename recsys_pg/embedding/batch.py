@@ -1,9 +1,8 @@
 """One claimed batch: embed its texts, write the vectors, and find the text at fault when that fails."""
 
 import logging
-import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -19,13 +18,13 @@ _NOT_ABOUT_ROWS = ("25", "3F", "42")  # read-only, schema missing, privilege or 
 
 
 def embed_batch(
-    queue: JobQueue, embedder: TextEmbedder, jobs: Sequence[Job], stop: threading.Event
+    queue: JobQueue, embedder: TextEmbedder, jobs: Sequence[Job], is_stopped: Callable[[], bool]
 ) -> Counter[str]:
     """Settle claimed jobs by a vector, an error or a release; counts them by the fields of `WorkerReport`.
 
     A batch that the model fails on, or whose vectors the database refuses, is halved until the fault is
     alone, so a text that cannot be embedded costs its batch about one more pass. A text is at fault only if
-    the model embeds another one after it. Once ``stop`` is set, what is not in the model yet is released.
+    the model embeds another one after it. Once ``is_stopped``, what is not in the model yet is released.
 
     Raises:
         ModelUnavailableError: the model embeds nothing; the jobs not yet settled are still held.
@@ -35,20 +34,20 @@ def embed_batch(
     counts: Counter[str] = Counter()
     if empty:
         counts += _counts("emptied", queue.drop(empty))
-    return counts + _embed(queue, embedder, [job for job in jobs if job.content], stop)
+    return counts + _embed(queue, embedder, [job for job in jobs if job.content], is_stopped)
 
 
 def _embed(
     queue: JobQueue,
     embedder: TextEmbedder,
     jobs: Sequence[Job],
-    stop: threading.Event,
+    is_stopped: Callable[[], bool],
     *,
     is_part: bool = False,
 ) -> Counter[str]:
     if not jobs:
         return Counter()
-    if stop.is_set():
+    if is_stopped():
         queue.release(jobs)
         return Counter()
     failure: Exception
@@ -68,8 +67,8 @@ def _embed(
     if len(jobs) == 1:
         return _fail(queue, jobs[0], failure)
     middle = len(jobs) // 2
-    first = _embed(queue, embedder, jobs[:middle], stop, is_part=True)
-    return first + _embed(queue, embedder, jobs[middle:], stop, is_part=True)
+    first = _embed(queue, embedder, jobs[:middle], is_stopped, is_part=True)
+    return first + _embed(queue, embedder, jobs[middle:], is_stopped, is_part=True)
 
 
 def _require_working(embedder: TextEmbedder, failure: Exception) -> None:

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError
 
 from recsys_pg.config import DIMENSIONS
-from recsys_pg.db import translated_errors
+from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.embedding.embedder import Embeddings
+from recsys_pg.embedding.real_array import RealArray
 from recsys_pg.embedding.transactions import transact
 
 logger = logging.getLogger("recsys_pg.embedding")
@@ -30,7 +31,7 @@ _PUT_BACK_SECONDS = 1.0
 # it is claimed alone, and the texts that were claimed with it are charged for it once.
 _CLAIM = """
 with due as materialized (
-    select j.item_id, j.model_id, j.lease_token is not null as is_suspect, j.available_at
+    select j.item_id, j.lease_token is not null as is_suspect, j.available_at
     from recsys.embedding_jobs j
     where j.model_id = %(model_id)s and j.failed_at is null and j.available_at <= now()
         and (j.lease_token is null or j.attempts < %(max_attempts)s)
@@ -40,16 +41,16 @@ with due as materialized (
     for update of j skip locked
 ),
 chosen as (
-    select d.item_id, d.model_id from due d where not exists (select from due s where s.is_suspect)
+    select d.item_id from due d where not exists (select from due s where s.is_suspect)
     union all
-    (select d.item_id, d.model_id from due d where d.is_suspect order by d.available_at, d.item_id limit 1)
+    (select d.item_id from due d where d.is_suspect order by d.available_at, d.item_id limit 1)
 ),
 claimed as (
     update recsys.embedding_jobs j
     set lease_token = gen_random_uuid(), attempts = j.attempts + 1,
         available_at = now() + make_interval(secs => %(lease_seconds)s)
-    from chosen d
-    where j.item_id = d.item_id and j.model_id = d.model_id
+    -- by the key, however many jobs the planner expects: a hash join would read the whole queue each time
+    where j.item_id = any (array(select d.item_id from chosen d)) and j.model_id = %(model_id)s
     returning j.item_id, j.lease_token, j.attempts
 )
 select c.item_id, c.lease_token, c.attempts, i.content_hash,
@@ -99,7 +100,7 @@ done as (
     returning j.item_id, l.position
 )
 update recsys.items i
-set embedding = (%(vectors)b)[(d.position - 1) * %(dimensions)s + 1 : d.position * %(dimensions)s],
+set embedding = (%(vectors)s)[(d.position - 1) * %(dimensions)s + 1 : d.position * %(dimensions)s],
     embedding_model_id = %(model_id)s
 from done d
 where i.id = d.item_id and i.embedding_model_id is distinct from %(model_id)s
@@ -225,11 +226,12 @@ class JobQueue:
             # keeps the model active until the vectors are committed: see active_model
             if not self._execute(connection, _HOLD_MODEL):
                 return Settled(done=0, put_back=0, lost=len(jobs))
+            RealArray.register(driver_connection(connection))
             written = self._execute(
                 connection,
                 _WRITE,
                 hashes=[job.content_hash for job in jobs],
-                vectors=list(vectors.ravel()),
+                vectors=RealArray(vectors),
                 dimensions=DIMENSIONS,
                 **_claims(jobs),
             )

@@ -1,9 +1,13 @@
 """Text → vector by a sentence-transformers model."""
 
+import copy
 import logging
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,11 +16,25 @@ from recsys_pg.embedding.embedder import Embeddings, require_dimensions
 from recsys_pg.embedding.model_files import find_model, one_line
 from recsys_pg.errors import InvalidArgumentError, MissingDependencyError, ModelError
 
+Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
+
+_CPU_TOKENS, _GPU_TOKENS = 2_048, 65_536
+"""Tokens in one pass of the model: on two cores 1,024 and 8,192 give 1.15 times as long a time as 2,048."""
+
+_LEAST_COSINE = 0.999
+_LEAST_GAIN = 1.2
+_PROBES = tuple(
+    f"A text of a catalogue, number {number}, {'long enough to keep the processor busy for a moment, ' * 4}"
+    for number in range(32)
+)
+
 
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model in float32, as a `TextEmbedder`.
+    """A sentence-transformers model, as a `TextEmbedder`; safe for threads, which wait for each other.
 
-    ``revision`` is ``sha256:`` and the digest of the model's weights, wherever they were loaded from.
+    ``revision`` is ``sha256:`` and the digest of the model's weights, wherever they were loaded from, in
+    whatever precision they are used: the vectors of all machines can be compared. ``precision`` is what it
+    computes in, ``threads`` the CPU threads that it takes, ``batch_tokens`` the tokens in one pass.
     """
 
     def __init__(
@@ -25,24 +43,29 @@ class SentenceTransformerEmbedder:
         *,
         device: str | None = None,
         threads: int | None = None,
-        batch_size: int = 64,
+        batch_tokens: int | None = None,
+        precision: Precision = "float32",
     ) -> None:
         """Load a model: a folder, a name on the Hugging Face hub, or by default that of the extra ``model``.
 
         ``device`` is torch's name of a device (None: a GPU if there is one), ``threads`` the CPU threads that
-        torch uses in this process (None: its own choice), ``batch_size`` the texts in one pass of the model.
+        torch uses in this process (None: its own choice, or as many as the container may use),
+        ``batch_tokens`` the tokens, padding included, in one pass of the model (None: 2,048, on a GPU
+        65,536). ``precision`` "auto" measures both for a second and takes bfloat16 where it is faster by a
+        fifth and the vectors keep a cosine of .999 to those of float32.
 
         Raises:
             MissingDependencyError: the extra ``embed`` is not installed; or the default model is neither
                 installed (extra ``model``) nor to be had from the hub.
             ModelError: not found, corrupt, without safetensors weights, or not of 384 dimensions.
-            InvalidArgumentError: threads or batch_size below 1.
+            InvalidArgumentError: threads or batch_tokens below 1.
         """
-        for argument, value in (("threads", threads), ("batch_size", batch_size)):
+        for argument, value in (("threads", threads), ("batch_tokens", batch_tokens)):
             if value is not None and value < 1:
                 raise InvalidArgumentError(f"{argument} is {value}.", "Pass a whole number of at least 1.")
         try:
             import torch
+            from joblib import cpu_count
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingDependencyError(
@@ -51,6 +74,9 @@ class SentenceTransformerEmbedder:
             ) from error
         if threads is not None:
             torch.set_num_threads(threads)
+        elif cpu_count() < torch.get_num_threads():
+            # torch counts the cores of the machine, whatever the container may use of them
+            torch.set_num_threads(cpu_count())
         with _quiet():
             files = find_model(model)
             try:
@@ -63,11 +89,17 @@ class SentenceTransformerEmbedder:
                 ) from error
         self.name = files.name
         self.revision = files.revision
-        # whatever precision the weights were stored in: the vectors of all machines must be comparable
+        self.threads = int(torch.get_num_threads())
+        self.batch_tokens = batch_tokens or (_CPU_TOKENS if loaded.device.type == "cpu" else _GPU_TOKENS)
+        self._lock = threading.Lock()
+        # whatever precision the weights were stored in
         self._model = loaded.float()
-        self._batch_size = batch_size
-        self.dimensions = int(self._encode(["dimensions"]).shape[1])
+        self.dimensions = int(_encode(self._model, ["dimensions"]).shape[1])
         require_dimensions(self.name, self.dimensions)
+        self.precision: Literal["float32", "bfloat16"] = "float32"
+        if precision == "bfloat16" or (precision == "auto" and _is_faster_in_bfloat16(self._model)):
+            self._model = loaded.bfloat16()
+            self.precision = "bfloat16"
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """The vectors of texts: (n_texts, 384) float32, in their order, rows of unit length.
@@ -76,13 +108,58 @@ class SentenceTransformerEmbedder:
         """
         if isinstance(texts, str):
             raise InvalidArgumentError(f"texts is the string {texts[:40]!r}.", "Pass a list of texts.")
-        return self._encode(texts) if texts else np.empty((0, DIMENSIONS), np.float32)
+        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
+        with self._lock:
+            for batch in _batches(self._token_counts(texts), self.batch_tokens):
+                vectors[batch] = _encode(self._model, [texts[position] for position in batch])
+        return vectors
 
-    def _encode(self, texts: Sequence[str]) -> Embeddings:
-        vectors = self._model.encode(
-            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-        return np.asarray(vectors, np.float32)
+    def _token_counts(self, texts: Sequence[str]) -> list[int]:
+        if not texts:
+            return []
+        longest = self._model.max_seq_length
+        tokens = self._model.tokenizer(list(texts), truncation=longest is not None, max_length=longest)
+        return [len(ids) for ids in tokens["input_ids"]]
+
+
+def _batches(token_counts: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """The positions of texts, longest first, in batches that padded to their longest hold so many tokens."""
+    batch: list[int] = []
+    for position in sorted(range(len(token_counts)), key=lambda position: -token_counts[position]):
+        if batch and token_counts[batch[0]] * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch
+
+
+def _encode(model: Any, texts: Sequence[str]) -> Embeddings:
+    encoded = model.encode(
+        list(texts), batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False
+    )
+    vectors = np.asarray(encoded.float().cpu().numpy(), np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+    return np.asarray(vectors / lengths, np.float32)
+
+
+def _is_faster_in_bfloat16(model: Any) -> bool:
+    reduced = copy.deepcopy(model).bfloat16()
+    vectors, seconds = _timed(model)
+    reduced_vectors, reduced_seconds = _timed(reduced)
+    is_alike = bool((np.einsum("ij,ij->i", vectors, reduced_vectors) >= _LEAST_COSINE).all())
+    return is_alike and reduced_seconds * _LEAST_GAIN < seconds
+
+
+def _timed(model: Any) -> tuple[Embeddings, float]:
+    """The vectors of the probes, and the less of the seconds of two passes after a first."""
+    vectors = _encode(model, _PROBES[:4])
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        vectors = _encode(model, _PROBES)
+        seconds.append(time.perf_counter() - started)
+    return vectors, min(seconds)
 
 
 @contextmanager

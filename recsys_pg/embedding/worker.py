@@ -5,25 +5,28 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from queue import Empty, SimpleQueue
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from recsys_pg.db import translated_errors
-from recsys_pg.embedding.active_model import adopt_model, require_model
+from recsys_pg.embedding.active_model import adopt_model
 from recsys_pg.embedding.batch import embed_batch
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
+from recsys_pg.embedding.lanes import Bell, Lanes
 from recsys_pg.embedding.queue import Job, JobQueue
-from recsys_pg.embedding.refresh import refresh
-from recsys_pg.errors import InvalidArgumentError, ModelUnavailableError
+from recsys_pg.embedding.upkeep import Upkeep
+from recsys_pg.embedding.wakeup import Listener
+from recsys_pg.embedding.watched import WatchedEmbedder
+from recsys_pg.errors import InvalidArgumentError, ModelError, ModelUnavailableError
 from recsys_pg.types import Progress
 
 logger = logging.getLogger("recsys_pg.embedding")
 
-_REFRESH_SECONDS = 300.0
 _RECONNECT_LIMIT_SECONDS = 60.0
 
 
@@ -56,7 +59,8 @@ class Worker:
         engine: sa.Engine,
         embedder: TextEmbedder,
         *,
-        batch_size: int = 64,
+        batch_size: int = 256,
+        concurrency: int = 2,
         lease_seconds: float = 300.0,
         max_attempts: int = 5,
         poll_seconds: float = 2.0,
@@ -64,8 +68,10 @@ class Worker:
         """A worker on a database.
 
         ``batch_size`` items are claimed at once, for ``lease_seconds``, which must be longer than the model
-        takes for them. An item that fails ``max_attempts`` times becomes a dead letter. An empty queue is
-        looked at again after ``poll_seconds``.
+        takes for them. ``concurrency`` such batches are in work at a time, each in a thread of its own, so
+        that one is read or written while the model is at another; the embedder is called from all of these
+        threads. An item that fails ``max_attempts`` times becomes a dead letter. An empty queue is looked
+        at again when the database tells of new items, and after ``poll_seconds``.
 
         Raises:
             ModelError: the embedder's vectors are not of 384 dimensions.
@@ -73,6 +79,7 @@ class Worker:
         """
         numbers = {
             "batch_size": batch_size,
+            "concurrency": concurrency,
             "lease_seconds": lease_seconds,
             "max_attempts": max_attempts,
             "poll_seconds": poll_seconds,
@@ -82,12 +89,15 @@ class Worker:
                 raise InvalidArgumentError(f"{argument} is {value}.", "Pass a number above 0.")
         require_dimensions(embedder.name, embedder.dimensions)
         self._engine = engine
-        self._embedder = embedder
+        self._embedder = WatchedEmbedder(embedder)
         self._batch_size = batch_size
+        self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._poll_seconds = poll_seconds
-        self._held: list[Job] = []
+        self._bell = Bell()
+        self._left: SimpleQueue[list[Job]] = SimpleQueue()
+        self._upkeep = Upkeep(engine, embedder)
 
     def run_once(self, progress: Progress | None = None) -> WorkerReport:
         """Embed until nothing is due; what failed in this pass is due later.
@@ -95,7 +105,7 @@ class Worker:
         ``progress`` is told the items done of those due.
 
         Raises:
-            ModelError: the database holds vectors of another model.
+            ModelError: the database holds vectors of another model, or the model does not return.
             ModelUnavailableError: the model embeds nothing any more.
             DatabaseUnavailableError: the connection was lost and does not come back within seconds. No work
                 is lost: what was claimed is due again when its lease ends.
@@ -105,12 +115,13 @@ class Worker:
         with translated_errors():
             queue = self._open_queue()
             due = queue.pending() if progress else 0
-            for outcome in self._drain(queue, threading.Event()):
+            counts["failed"] = queue.bury()
+            for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
                 counts += outcome
                 if progress:
                     progress("embed", counts.total(), max(due, counts.total()))
             if counts["embedded"]:
-                self._refresh()
+                self._upkeep.refresh()
         return _report(counts, started)
 
     def run(self, stop: threading.Event) -> WorkerReport:
@@ -121,33 +132,37 @@ class Worker:
         Popularity is refreshed every 5 minutes, tastes once after the first vectors.
 
         Raises:
-            ModelError: the database holds vectors of another model, or was switched to one.
+            ModelError: the database holds vectors of another model, or was switched to one; or the model does
+                not return.
             DatabaseUnavailableError: at the start only.
             RecsysError: the database is read-only, lacks the schema or a privilege.
         """
         started = time.monotonic()
         counts: Counter[str] = Counter()
-        refresh_from = started
         failures = 0
         with translated_errors():
             queue = self._open_queue()
-            while not stop.is_set():
-                try:
-                    for outcome in self._drain(queue, stop):
-                        counts += outcome
-                    require_model(self._engine, self._embedder)
-                    if time.monotonic() >= refresh_from:
-                        self._refresh()
-                        refresh_from = time.monotonic() + _REFRESH_SECONDS
-                    failures = 0
-                    delay = self._poll_seconds
-                except (OperationalError, InterfaceError, ModelUnavailableError) as error:
-                    failures += 1
-                    delay = min(_RECONNECT_LIMIT_SECONDS, 2.0**failures) * random.uniform(0.5, 1)  # noqa: S311
-                    away = "model" if isinstance(error, ModelUnavailableError) else "database"
-                    cause = error.orig if isinstance(error, DBAPIError) else error
-                    logger.warning("The %s is away, next try in %.0f s: %s", away, delay, cause)
-                stop.wait(delay)
+            listener = Listener(self._engine, self._bell)
+            try:
+
+                def look() -> None:
+                    listener.start()
+                    self._require_return()
+
+                while not stop.is_set():
+                    try:
+                        for outcome in self._lanes(queue, self._poll_seconds).run(stop, look):
+                            counts += outcome
+                            failures = 0
+                    except (OperationalError, InterfaceError, ModelUnavailableError) as error:
+                        failures += 1
+                        delay = min(_RECONNECT_LIMIT_SECONDS, 2.0**failures) * random.uniform(0.5, 1)  # noqa: S311
+                        away = "model" if isinstance(error, ModelUnavailableError) else "database"
+                        cause = error.orig if isinstance(error, DBAPIError) else error
+                        logger.warning("The %s is away, next try in %.0f s: %s", away, delay, cause)
+                        stop.wait(delay)
+            finally:
+                listener.stop()
         return _report(counts, started)
 
     def _open_queue(self) -> JobQueue:
@@ -158,33 +173,48 @@ class Worker:
             max_attempts=self._max_attempts,
         )
 
-    def _drain(self, queue: JobQueue, stop: threading.Event) -> Iterator[Counter[str]]:
-        """Work until nothing is due or ``stop`` is set; yields what became of each batch."""
-        self._release(queue)
-        if given_up := queue.bury():
-            yield Counter(failed=given_up)
-        while not stop.is_set() and (jobs := queue.claim(self._batch_size)):
-            self._held = jobs
+    def _lanes(self, queue: JobQueue, idle_seconds: float | None = None) -> Lanes[Counter[str]]:
+        is_service = idle_seconds is not None
+
+        def step(is_stopped: Callable[[], bool]) -> Counter[str] | None:
+            self._release_left(queue)
+            given_up = self._upkeep.run(queue) if is_service and self._upkeep.is_due() else 0
+            jobs = queue.claim(self._batch_size)
+            if not jobs:
+                given_up += self._upkeep.run(queue) if is_service else 0
+                return Counter(failed=given_up) if given_up else None
             try:
-                outcome = embed_batch(queue, self._embedder, jobs, stop)
+                return Counter(failed=given_up) + embed_batch(queue, self._embedder, jobs, is_stopped)
             except BaseException:
+                # at once, or when the database is there again
+                self._left.put(jobs)
                 with suppress(DBAPIError):
-                    self._release(queue)
+                    self._release_left(queue)
                 raise
-            self._held = []
-            yield outcome
 
-    def _release(self, queue: JobQueue) -> None:
-        """Give back what an error left in our hands: at once, or when the database is there again."""
-        if self._held:
-            queue.release(self._held)
-            self._held = []
+        return Lanes(step, self._concurrency, self._bell, idle_seconds)
 
-    def _refresh(self) -> None:
-        try:
-            refresh(self._engine)
-        except DBAPIError as error:
-            logger.warning("Popularity and tastes could not be refreshed: %s", error.orig)
+    def _release_left(self, queue: JobQueue) -> None:
+        """Give back what an error left in our hands."""
+        while not self._left.empty():
+            with suppress(Empty):
+                jobs = self._left.get_nowait()
+                try:
+                    queue.release(jobs)
+                except BaseException:
+                    self._left.put(jobs)
+                    raise
+
+    def _require_return(self) -> None:
+        seconds = self._embedder.seconds_at_it()
+        if seconds > self._lease_seconds:
+            raise ModelError(
+                f"The model {self._embedder.name} has been at one batch for {seconds:.0f} s, longer than a"
+                f" lease of {self._lease_seconds:.0f} s.",
+                "If it hangs, start the worker again: the items wait unharmed, and a text that hangs it is"
+                " found. If it is slow, claim fewer items at once (--batch-size), or for longer"
+                " (RECSYS_PG_WORKER_LEASE_SECONDS).",
+            )
 
 
 def _report(counts: Counter[str], started: float) -> WorkerReport:

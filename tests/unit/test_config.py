@@ -23,7 +23,7 @@ def test_without_any_setting_the_defaults_hold():
     assert settings.database_url is None
     assert settings.embedding_model == DEFAULT_MODEL
     assert settings.embedded_postgres_version == 18
-    assert settings.worker_batch_size == 64
+    assert settings.worker_batch_size == 256
 
 
 def test_each_field_is_a_variable_with_the_prefix(monkeypatch):
@@ -32,7 +32,12 @@ def test_each_field_is_a_variable_with_the_prefix(monkeypatch):
         "EMBEDDED_DIR": "/data/postgres",
         "EMBEDDED_POSTGRES_VERSION": "16",
         "EMBEDDING_MODEL": "intfloat/e5-small-v2",
+        "EMBEDDING_THREADS": "3",
+        "EMBEDDING_PRECISION": "float32",
+        "EMBEDDING_BATCH_TOKENS": "512",
+        "EMBEDDING_CACHED_TEXTS": "0",
         "WORKER_BATCH_SIZE": "8",
+        "WORKER_CONCURRENCY": "1",
         "WORKER_LEASE_SECONDS": "60.5",
         "WORKER_MAX_ATTEMPTS": "3",
         "WORKER_POLL_SECONDS": "0.5",
@@ -66,6 +71,8 @@ def test_a_missing_database_url_is_named_by_its_variable(monkeypatch, url):
     [
         ("WORKER_BATCH_SIZE", "0"),
         ("WORKER_BATCH_SIZE", "many"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("EMBEDDING_PRECISION", "int8"),
         ("WORKER_LEASE_SECONDS", "0"),
         ("WORKER_MAX_ATTEMPTS", "0"),
         ("WORKER_POLL_SECONDS", "0"),

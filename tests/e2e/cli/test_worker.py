@@ -27,7 +27,7 @@ class Embedder:
 @pytest.fixture
 def embedder(monkeypatch):
     """Lets the commands of this process embed without a model."""
-    monkeypatch.setattr("recsys_pg.cli.embedder.load_embedder", Embedder)
+    monkeypatch.setattr("recsys_pg.cli.embedder.load_worker_embedder", lambda: (Embedder(), "float32"))
 
 
 def scalar(url, query):

@@ -152,7 +152,7 @@ def cut_connections(url: str) -> None:
 def test_a_connection_that_is_cut_while_the_model_runs_costs_nothing(engine, url, catalogue, make_embedder):
     catalogue.add(*map(str, range(20)))
     embedder = make_embedder(lambda texts: cut_connections(url))
-    assert Worker(engine, embedder, batch_size=10).run_once().embedded == 20
+    assert Worker(engine, embedder, batch_size=10, concurrency=1).run_once().embedded == 20
     assert len(embedder.texts) == 20
 
 
@@ -240,7 +240,7 @@ class Hanging:
         print(len(texts), flush=True)
         time.sleep(600)
 
-Worker(db.create_engine(sys.argv[1]), Hanging(), batch_size=10, lease_seconds=2).run_once()
+Worker(db.create_engine(sys.argv[1]), Hanging(), batch_size=10, concurrency=1, lease_seconds=2).run_once()
 """
 
 
@@ -301,7 +301,8 @@ def test_a_text_that_kills_its_workers_takes_nobody_with_it(url, catalogue, embe
 def test_a_stop_finishes_the_batch_in_the_model_and_touches_no_other(engine, catalogue, make_embedder):
     catalogue.add(*map(str, range(25)))
     stop = threading.Event()
-    report = Worker(engine, make_embedder(lambda texts: stop.set()), batch_size=10).run(stop)
+    embedder = make_embedder(lambda texts: stop.set())
+    report = Worker(engine, embedder, batch_size=10, concurrency=1).run(stop)
     assert report.embedded == 10
     assert held(catalogue) == [(0, None, True)] * 15
 
@@ -328,3 +329,32 @@ def test_an_interrupt_releases_everything(engine, catalogue, make_embedder):
     with pytest.raises(KeyboardInterrupt):
         Worker(engine, make_embedder(interrupt)).run_once()
     assert held(catalogue) == [(0, None, True)] * 10
+
+
+HUNG_WORKER = """
+import sys, time
+from recsys_pg import db
+from recsys_pg.embedding import Worker
+sys.path.insert(0, {folder!r})
+from conftest import HashEmbedder
+hang = lambda texts: "hang" in texts and time.sleep(600)
+engine = db.create_engine({url!r})
+Worker(engine, HashEmbedder(hang), batch_size=8, lease_seconds=0.5, max_attempts=2).run_once()
+"""
+
+
+def test_a_text_on_which_the_model_hangs_ends_the_worker_and_is_given_up(url, catalogue, embedder):
+    catalogue.add(*map(str, range(20)), "hang", *map(str, range(20, 40)))
+    script = HUNG_WORKER.format(url=url, folder=str(Path(__file__).parent))
+    runs = []
+    while not runs or runs[-1].returncode:
+        assert len(runs) < 8
+        run = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+        runs.append(run)
+        time.sleep(0.6)  # the lease
+    assert len(runs) == 3
+    assert "The model hash has been at one batch for 1 s, longer than a lease of 0 s" in runs[0].stderr
+    assert catalogue.titles_without_vector() == ["hang"]
+    [row] = catalogue.sql("select title, attempts from recsys_report.failed_embeddings")
+    assert (row.title, row.attempts) == ("hang", 2)
+    assert catalogue.stale(embedder) == []

@@ -137,7 +137,10 @@ def test_two_workers_share_the_queue_and_embed_nothing_twice(engine, catalogue, 
     embedders = [make_embedder(meet), make_embedder(meet)]
     with ThreadPoolExecutor(2) as pool:
         reports = list(
-            pool.map(lambda embedder: Worker(engine, embedder, batch_size=20).run_once(), embedders)
+            pool.map(
+                lambda embedder: Worker(engine, embedder, batch_size=20, concurrency=1).run_once(),
+                embedders,
+            )
         )
     assert sum(report.embedded for report in reports) == 500
     assert min(report.embedded for report in reports) > 0
@@ -158,7 +161,7 @@ def test_a_worker_that_comes_back_after_its_lease_writes_nothing_over(engine, ca
         assert Worker(engine, other).run_once().embedded == 10
 
     slow = make_embedder(take_over)
-    assert Worker(engine, slow).run_once().lost == 10
+    assert Worker(engine, slow, concurrency=1).run_once().lost == 10
     assert catalogue.stale(other) == []
     assert catalogue.jobs() == 0
 
@@ -172,7 +175,7 @@ def test_a_model_that_is_switched_meanwhile_gets_no_vector_of_the_old_one(engine
             " values ('embedding', 'other', '1', true)"
         )
     )
-    assert Worker(engine, embedder, batch_size=5).run_once().lost == 5
+    assert Worker(engine, embedder, batch_size=5, concurrency=1).run_once().lost == 5
     assert len(embedder.texts) == 5
     assert len(catalogue.titles_without_vector()) == 10
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from recsys_pg.embedding import Worker
-from recsys_pg.embedding.refresh import refresh
+from recsys_pg.embedding.upkeep import Upkeep
 from recsys_pg.errors import ModelError
 
 
@@ -84,7 +84,7 @@ def test_the_catalogues_center_is_computed_once_and_popularity_each_time(engine,
     assert catalogue.sql(center) == first
     assert catalogue.sql("select count(*) from recsys.item_popularity") == [(1,)]
     catalogue.sql("update recsys.models set center = null")
-    refresh(engine)
+    Upkeep(engine, embedder).refresh()
     assert catalogue.sql(center) not in (first, [(None,)])
 
 

@@ -84,7 +84,7 @@ def test_a_vector_that_the_application_wrote_is_kept(engine, catalogue, embedder
 def test_progress_counts_towards_what_is_due(engine, catalogue, embedder):
     catalogue.add(*map(str, range(10)))
     calls = []
-    Worker(engine, embedder, batch_size=4).run_once(lambda *call: calls.append(call))
+    Worker(engine, embedder, batch_size=4, concurrency=1).run_once(lambda *call: calls.append(call))
     assert calls == [("embed", 4, 10), ("embed", 8, 10), ("embed", 10, 10)]
 
 
@@ -140,7 +140,9 @@ def test_a_model_of_another_length_is_refused(engine, embedder):
         Worker(engine, embedder)
 
 
-@pytest.mark.parametrize("argument", ["batch_size", "lease_seconds", "max_attempts", "poll_seconds"])
+@pytest.mark.parametrize(
+    "argument", ["batch_size", "concurrency", "lease_seconds", "max_attempts", "poll_seconds"]
+)
 def test_numbers_must_be_above_zero(engine, embedder, argument):
     with pytest.raises(InvalidArgumentError, match=f"{argument} is 0"):
         Worker(engine, embedder, **{argument: 0})

@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from recsys_pg.config import DEFAULT_MODEL
 from recsys_pg.embedding import SentenceTransformerEmbedder, bundled_model_path, model_files
+from recsys_pg.embedding.sentence_transformer import _batches
 from recsys_pg.errors import InvalidArgumentError, MissingDependencyError, ModelError
 
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -172,7 +174,74 @@ def test_without_the_libraries_the_error_names_the_extra(monkeypatch, missing):
         SentenceTransformerEmbedder()
 
 
-@pytest.mark.parametrize("argument", ["threads", "batch_size"])
-def test_threads_and_batch_size_start_at_one(argument):
+@pytest.mark.parametrize("argument", ["threads", "batch_tokens"])
+def test_threads_and_batch_tokens_start_at_one(argument):
     with pytest.raises(InvalidArgumentError, match=f"{argument} is 0"):
         SentenceTransformerEmbedder(**{argument: 0})
+
+
+TEXTS = ["short", "a text of a few words more", *("long " * length for length in range(1, 300, 7)), ""]
+
+
+def test_a_pass_of_few_tokens_gives_the_vectors_of_a_large_one():
+    whole = SentenceTransformerEmbedder(batch_tokens=100_000)
+    parts = SentenceTransformerEmbedder(batch_tokens=300)
+    np.testing.assert_allclose(parts.embed(TEXTS), whole.embed(TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 64, 300, 100_000])
+def test_no_pass_is_longer_than_asked_for_but_by_a_single_text(batch_tokens):
+    counts = [3, 256, 17, 17, 90, 4, 256, 1]
+    batches = list(_batches(counts, batch_tokens))
+    assert sorted(position for batch in batches for position in batch) == list(range(8))
+    for batch in batches:
+        assert len(batch) == 1 or max(counts[position] for position in batch) * len(batch) <= batch_tokens
+    assert list(_batches([], batch_tokens)) == []
+
+
+def test_bfloat16_keeps_the_vectors():
+    exact = SentenceTransformerEmbedder()
+    reduced = SentenceTransformerEmbedder(precision="bfloat16")
+    assert (exact.precision, reduced.precision) == ("float32", "bfloat16")
+    assert exact.revision == reduced.revision
+    vectors = reduced.embed(TEXTS)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    cosines = np.einsum("ij,ij->i", exact.embed(TEXTS), vectors)
+    assert cosines.min() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cosine", "chosen"),
+    [(0.5, 1.0, "bfloat16"), (0.95, 1.0, "float32"), (2.0, 1.0, "float32"), (0.5, 0.99, "float32")],
+)
+def test_bfloat16_is_taken_where_it_is_faster_and_alike(monkeypatch, seconds, cosine, chosen):
+    rows = iter([([1.0, 0.0], 1.0), ([cosine, (1 - cosine**2) ** 0.5], seconds)])
+
+    def timed(model):
+        vector, measured = next(rows)
+        return np.array([vector], np.float32), measured
+
+    monkeypatch.setattr("recsys_pg.embedding.sentence_transformer._timed", timed)
+    assert SentenceTransformerEmbedder(precision="auto").precision == chosen
+
+
+def test_threads_of_a_container_bound_those_of_torch(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert SentenceTransformerEmbedder().threads == 1
+        assert SentenceTransformerEmbedder(threads=2).threads == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_may_embed_at_the_same_time():
+    embedder = SentenceTransformerEmbedder()
+    expected = embedder.embed(TEXTS)
+    with ThreadPoolExecutor(4) as pool:
+        for vectors in pool.map(lambda _: embedder.embed(TEXTS), range(4)):
+            np.testing.assert_allclose(vectors, expected, atol=1e-5)

@@ -1,0 +1,69 @@
+"""What a worker does beside embedding: it keeps true what follows from vectors and interactions."""
+
+import logging
+import threading
+import time
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from recsys_pg.embedding.active_model import require_model
+from recsys_pg.embedding.embedder import TextEmbedder
+from recsys_pg.embedding.queue import JobQueue
+from recsys_pg.embedding.transactions import transact
+
+logger = logging.getLogger("recsys_pg.embedding")
+
+_POPULARITY_SECONDS = 300.0
+
+_CENTER_IS_MISSING = """
+select center is null and exists (select from recsys.items where embedding is not null)
+from recsys.models where purpose = 'embedding' and is_active
+"""
+
+
+class Upkeep:
+    """The duties of a worker between its batches; one thread of the process does them at a time."""
+
+    def __init__(self, engine: sa.Engine, embedder: TextEmbedder) -> None:
+        self._engine = engine
+        self._embedder = embedder
+        self._lock = threading.Lock()
+        self._popularity_from = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether it cannot wait until the queue is empty."""
+        return time.monotonic() >= self._popularity_from
+
+    def run(self, queue: JobQueue) -> int:
+        """Do what is due, unless another thread is at it; returns how many items were given up.
+
+        Raises:
+            ModelError: the database was switched to another model.
+        """
+        if not self._lock.acquire(blocking=False):
+            return 0
+        try:
+            require_model(self._engine, self._embedder)
+            buried = queue.bury()
+            self.refresh()
+            return buried
+        finally:
+            self._lock.release()
+
+    def refresh(self) -> None:
+        """Recount popularity, every five minutes; and compute center and tastes where there is no center yet.
+
+        Tastes are computed anew by training; they take time in proportion to the users.
+        """
+        try:
+            if self.is_due():
+                self._call("select recsys_api.refresh_popularity()")
+                self._popularity_from = time.monotonic() + _POPULARITY_SECONDS
+            if self._call(_CENTER_IS_MISSING):
+                self._call("select recsys_api.refresh_tastes()")
+        except DBAPIError as error:
+            logger.warning("Popularity and tastes could not be refreshed: %s", error.orig)
+
+    def _call(self, statement: str) -> object:
+        return transact(self._engine, lambda connection: connection.scalar(sa.text(statement)))
