@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default="auto", description="What a worker's model computes in; auto: the faster, where as good."
     )
     embedding_batch_tokens: int | None = Field(
-        default=None, ge=1, description="Tokens in one pass of the model. Unset: 2048, on a GPU 65536."
+        default=None, ge=1, description="Tokens in one pass of the model. Unset: 1024, on a GPU 65536."
     )
     embedding_cached_texts: int = Field(
         default=10_000, ge=0, description="Texts whose vectors a worker remembers, 1.7 KB each; 0: none."

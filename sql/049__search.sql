@@ -6,7 +6,7 @@
 --   exact          Few items pass, at most search.exact_limit: all their vectors are compared.
 --   index_walk     The nearest items are looked up without the filter and cut by it; once more and more broadly if then
 --                  enough would pass. Tried without a filter, and where a scan would take longer: search.scan_limit codes
---                  are scanned in the time of the broadest walk.
+--                  are scanned in the time of the broadest walk. Not while a large load does without that index.
 --   code_scan      The codes of all that pass are compared, and the vectors of the best: search.rerank of them, and
 --                  twice as many as long as one of the k is found behind the first three tenths.
 --   full_scan      The vectors of all that pass are compared: where codes may not be read, and under a rule over
@@ -26,6 +26,7 @@ declare
     inclusion      recsys_api.filter := filter;
     is_filtered    boolean;
     has_codes      boolean := recsys_api._has_copies(filter);
+    is_indexed     boolean := not exists (select from recsys.deferred_indexes d where d.index_name = 'items_embedding_idx');
     ef_search      integer := recsys_api._setting('search.ef_search');
     exact_limit    integer := recsys_api._setting('search.exact_limit');
     scan_limit     integer := recsys_api._setting('search.scan_limit');
@@ -98,6 +99,9 @@ begin
     else
         breadth := least(1000, greatest(ef_search, 4 * (k + coalesce(cardinality((filter).exclude_item_ids), 0))));
         reach := breadth / 4;
+    end if;
+    if has_codes and not is_indexed then
+        reach := 0;
     end if;
     while needed <= reach loop
         -- where policies hide some of what a walk finds, all of it is asked for, to know what its first places are

@@ -50,7 +50,7 @@ begin
         grant select on recsys.items, recsys.searchable_items, recsys.item_texts, recsys.users, recsys.interactions,
             recsys.interaction_kinds, recsys.item_neighbors, recsys.item_factors, recsys.item_residuals,
             recsys.item_popularity, recsys.models, recsys.settings, recsys.filter_rules,
-            recsys.search_indexes, recsys.catalogue_language, recsys.scenarios, recsys.scenario_boosts,
+            recsys.search_indexes, recsys.deferred_indexes, recsys.catalogue_language, recsys.scenarios, recsys.scenario_boosts,
             recsys.scenario_pins to recsys_app;
         grant select, insert, update, delete on recsys.impressions to recsys_app;
         grant select, insert, update, delete on recsys.query_embeddings to recsys_app;

@@ -27,11 +27,11 @@ from recsys_pg.collaborative.partitions import (
     partitioned_models,
 )
 from recsys_pg.collaborative.served import ROWS_A_BLOCK, ServedFactors
-from recsys_pg.collaborative.watching import watched
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import vector_schema
 from recsys_pg.repositories import copy_rows
 from recsys_pg.types import Progress
+from recsys_pg.watching import watched
 
 
 @dataclass(frozen=True)

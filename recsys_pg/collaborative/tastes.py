@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from recsys_pg.collaborative.watching import beside, watched
 from recsys_pg.db import vector_schema
 from recsys_pg.types import Progress
 from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
+from recsys_pg.watching import beside, watched
 
 MANY_NEW = 20_000
 """Users who get a vector at once, from which on an index that is built in the end is faster than one kept."""

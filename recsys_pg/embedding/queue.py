@@ -7,6 +7,7 @@ the item before its job, and nothing waits for a row that an application is writ
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ logger = logging.getLogger("recsys_pg.embedding")
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_LIMIT_SECONDS = 3_600.0
 _PUT_BACK_SECONDS = 1.0
+_LOCKED_SECONDS = (0.02, 0.1, 0.3)
 
 # A due job with a token is one whose worker ended without an outcome. It may be the text that killed it, so
 # it is claimed alone, and the texts that were claimed with it are charged for it once.
@@ -116,6 +118,7 @@ where j.item_id = i.id and j.model_id = %(model_id)s and j.lease_token = any (%(
 returning j.item_id
 """
 
+# A claim also locks, for a moment, jobs that another one claimed just before it; see JobQueue._on_held.
 _HELD = """
 with held as materialized (
     select j.item_id, j.model_id
@@ -123,6 +126,11 @@ with held as materialized (
     where j.item_id = any (%(item_ids)s) and j.model_id = %(model_id)s and j.lease_token = any (%(tokens)s)
     for update skip locked
 )
+"""
+
+_STILL_HELD = """
+select j.item_id from recsys.embedding_jobs j
+where j.item_id = any (%(item_ids)s) and j.model_id = %(model_id)s and j.lease_token = any (%(tokens)s)
 """
 
 _PUT_BACK = f"""{_HELD}
@@ -142,7 +150,7 @@ set lease_token = null, last_error = %(error)s,
     failed_at = case when j.attempts >= %(max_attempts)s then now() end
 from held h
 where j.item_id = h.item_id and j.model_id = h.model_id
-returning j.failed_at is not null as is_dead
+returning j.item_id, j.failed_at is not null as is_dead
 """
 
 _REQUEUE = """
@@ -222,10 +230,10 @@ class JobQueue:
         A job whose item is being written by somebody is put back for a second, its attempt refunded.
         """
 
-        def complete(connection: sa.Connection) -> Settled:
+        def complete(connection: sa.Connection) -> int | None:
             # keeps the model active until the vectors are committed: see active_model
             if not self._execute(connection, _HOLD_MODEL):
-                return Settled(done=0, put_back=0, lost=len(jobs))
+                return None
             RealArray.register(driver_connection(connection))
             written = self._execute(
                 connection,
@@ -236,9 +244,12 @@ class JobQueue:
                 **_claims(jobs),
             )
             self._map(connection, [job.item_id for job in jobs])
-            return self._settle_rest(connection, jobs, done=len(written))
+            return len(written)
 
-        return transact(self._engine, complete)
+        done = transact(self._engine, complete)
+        if done is None:
+            return Settled(done=0, put_back=0, lost=len(jobs))
+        return self._settle_rest(jobs, done)
 
     def _map(self, connection: sa.Connection, item_ids: list[int]) -> None:
         """Let new items compete from the moment that they are embedded; the vectors stay if that fails."""
@@ -251,16 +262,12 @@ class JobQueue:
     def drop(self, jobs: Sequence[Job]) -> Settled:
         """Delete jobs whose item has no text, where that is still so."""
 
-        def drop(connection: sa.Connection) -> Settled:
-            hashes = [job.content_hash for job in jobs]
-            dropped = self._execute(connection, _DROP, hashes=hashes, **_claims(jobs))
-            return self._settle_rest(connection, jobs, done=len(dropped))
-
-        return transact(self._engine, drop)
+        rows = self._rows(_DROP, hashes=[job.content_hash for job in jobs], **_claims(jobs))
+        return self._settle_rest(jobs, done=len(rows))
 
     def release(self, jobs: Sequence[Job]) -> None:
         """Give back jobs that are still held, unharmed: due at once, their attempt refunded."""
-        self._rows(_PUT_BACK, delay_seconds=0, **_claims(jobs))
+        self._on_held(_PUT_BACK, jobs, delay_seconds=0)
 
     def fail(self, job: Job, error: str) -> bool | None:
         """Record the error of a job: due again after a back-off, or a dead letter after ``max_attempts``.
@@ -268,21 +275,36 @@ class JobQueue:
         The back-off is 10 seconds, doubled with each attempt up to an hour, less a random part of up to half.
         Returns whether it is a dead letter now; None when the job was not held any more.
         """
-        rows = self._rows(
+        rows = self._on_held(
             _FAIL,
+            [job],
             error=error,
             backoff_seconds=_BACKOFF_SECONDS,
             backoff_limit_seconds=_BACKOFF_LIMIT_SECONDS,
             max_attempts=self._max_attempts,
-            **_claims([job]),
         )
         return bool(rows[0].is_dead) if rows else None
 
-    def _settle_rest(self, connection: sa.Connection, jobs: Sequence[Job], done: int) -> Settled:
+    def _settle_rest(self, jobs: Sequence[Job], done: int) -> Settled:
         if done == len(jobs):
             return Settled(done=done, put_back=0, lost=0)
-        back = len(self._execute(connection, _PUT_BACK, delay_seconds=_PUT_BACK_SECONDS, **_claims(jobs)))
+        back = len(self._on_held(_PUT_BACK, jobs, delay_seconds=_PUT_BACK_SECONDS))
         return Settled(done=done, put_back=back, lost=len(jobs) - done - back)
+
+    def _on_held(self, statement: str, jobs: Sequence[Job], **parameters: Any) -> Sequence[sa.Row[Any]]:
+        """What a statement returns for the jobs still held, those that others lock just now a little later.
+
+        What an application keeps locked for longer is left alone: it is about to take the job away.
+        """
+        rows = list(self._rows(statement, **_claims(jobs), **parameters))
+        for seconds in _LOCKED_SECONDS:
+            settled = {row.item_id for row in rows}
+            rest = [job for job in jobs if job.item_id not in settled]
+            if not rest or not self._rows(_STILL_HELD, **_claims(rest)):
+                break
+            time.sleep(seconds)
+            rows += self._rows(statement, **_claims(rest), **parameters)
+        return rows
 
     def _rows(self, statement: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
         return transact(self._engine, lambda connection: self._execute(connection, statement, **parameters))

@@ -3,10 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from recsys_pg.deferred_index import build_deferred
 from recsys_pg.embedding.active_model import require_model
 from recsys_pg.embedding.embedder import TextEmbedder
 from recsys_pg.embedding.queue import JobQueue
@@ -22,6 +25,10 @@ from recsys.models where purpose = 'embedding' and is_active
 """
 
 
+class _StoppedError(Exception):
+    """The worker is to end."""
+
+
 class Upkeep:
     """The duties of a worker between its batches; one thread of the process does them at a time."""
 
@@ -35,8 +42,10 @@ class Upkeep:
         """Whether it cannot wait until the queue is empty."""
         return time.monotonic() >= self._popularity_from
 
-    def run(self, queue: JobQueue) -> int:
+    def run(self, queue: JobQueue, is_stopped: Callable[[], bool]) -> int:
         """Do what is due, unless another thread is at it; returns how many items were given up.
+
+        The index that a load has left to be built is built, if that ends before a stop.
 
         Raises:
             ModelError: the database was switched to another model.
@@ -47,9 +56,19 @@ class Upkeep:
             require_model(self._engine, self._embedder)
             buried = queue.bury()
             self.refresh()
+            self._build_index(is_stopped)
             return buried
         finally:
             self._lock.release()
+
+    def _build_index(self, is_stopped: Callable[[], bool]) -> None:
+        def look(*_: object) -> None:
+            if is_stopped():
+                raise _StoppedError
+
+        with suppress(_StoppedError):
+            if build_deferred(self._engine, look):
+                logger.warning("The vector index of the items, which a load had left, was built.")
 
     def refresh(self) -> None:
         """Recount popularity, every five minutes; and compute center and tastes where there is no center yet.

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from recsys_pg.db import translated_errors
+from recsys_pg.deferred_index import built_last
 from recsys_pg.embedding.active_model import adopt_model
 from recsys_pg.embedding.batch import embed_batch
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
@@ -102,7 +103,8 @@ class Worker:
     def run_once(self, progress: Progress | None = None) -> WorkerReport:
         """Embed until nothing is due; what failed in this pass is due later.
 
-        ``progress`` is told the items done of those due.
+        Where nearly all items wait, and are many, their vector index is built after them: see `built_last`.
+        ``progress`` is told the items done of those due, then the blocks indexed.
 
         Raises:
             ModelError: the database holds vectors of another model, or the model does not return.
@@ -114,12 +116,13 @@ class Worker:
         counts: Counter[str] = Counter()
         with translated_errors():
             queue = self._open_queue()
-            due = queue.pending() if progress else 0
+            due = queue.pending()
             counts["failed"] = queue.bury()
-            for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
-                counts += outcome
-                if progress:
-                    progress("embed", counts.total(), max(due, counts.total()))
+            with built_last(self._engine, due, progress):
+                for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
+                    counts += outcome
+                    if progress:
+                        progress("embed", counts.total(), max(due, counts.total()))
             if counts["embedded"]:
                 self._upkeep.refresh()
         return _report(counts, started)
@@ -178,10 +181,10 @@ class Worker:
 
         def step(is_stopped: Callable[[], bool]) -> Counter[str] | None:
             self._release_left(queue)
-            given_up = self._upkeep.run(queue) if is_service and self._upkeep.is_due() else 0
+            given_up = self._upkeep.run(queue, is_stopped) if is_service and self._upkeep.is_due() else 0
             jobs = queue.claim(self._batch_size)
             if not jobs:
-                given_up += self._upkeep.run(queue) if is_service else 0
+                given_up += self._upkeep.run(queue, is_stopped) if is_service else 0
                 return Counter(failed=given_up) if given_up else None
             try:
                 return Counter(failed=given_up) + embed_batch(queue, self._embedder, jobs, is_stopped)

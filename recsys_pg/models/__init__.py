@@ -14,6 +14,7 @@ from recsys_pg.models.learned import (
 )
 from recsys_pg.models.search import (
     CatalogueLanguage,
+    DeferredIndex,
     FilterRule,
     FilterSample,
     ItemText,
@@ -40,6 +41,7 @@ __all__ = [
     "CatalogueLanguage",
     "ContentFeature",
     "ContentMap",
+    "DeferredIndex",
     "Embedding",
     "EmbeddingJob",
     "EmbeddingType",

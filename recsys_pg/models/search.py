@@ -129,6 +129,16 @@ class SearchIndex(Base):
     build_seconds: Mapped[float | None]
 
 
+class DeferredIndex(Base):
+    """A vector index that a load of many items dropped, to be built when it ends."""
+
+    __tablename__ = "deferred_indexes"
+
+    index_name: Mapped[str] = mapped_column(primary_key=True)
+    definition: Mapped[str]
+    deferred_at: Mapped[datetime] = now()
+
+
 class FilterSample(Base):
     """The filter of a search that ran, which stands for others; one of 10,000 slots, written in turn."""
 

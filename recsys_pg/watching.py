@@ -21,11 +21,12 @@ def beside(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
 
 
 def watched(
-    connection: psycopg.Connection[Any], work: Callable[[], None], progress: Callable[[int, int], None]
+    connection: psycopg.Connection[Any], work: Callable[[], None], progress: Callable[[int, int | None], None]
 ) -> None:
     """Do work on the connection in a thread, and report the blocks of a table that its index has, and all.
 
-    The calls of progress are made in this thread; what one raises ends the work.
+    While it waits for others, there are 0 of None. The calls of progress are made in this thread; what one
+    raises ends the work.
     """
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
@@ -39,10 +40,12 @@ def watched(
 
 
 def _report(
-    connection: psycopg.Connection[Any], has_ended: Callable[[], bool], progress: Callable[[int, int], None]
+    connection: psycopg.Connection[Any],
+    has_ended: Callable[[], bool],
+    progress: Callable[[int, int | None], None],
 ) -> None:
     with beside(connection) as second:
         while not has_ended():
             row = second.execute(_PROGRESS, [connection.info.backend_pid]).fetchone()
-            if row is not None and row[1]:
-                progress(*row)
+            if row is not None:
+                progress(row[0], row[1] or None)
