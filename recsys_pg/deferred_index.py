@@ -1,7 +1,8 @@
 """A vector index that a large load drops at its start and builds in the end, much faster than keeping it.
 
-What is dropped is written down in recsys.deferred_indexes, in the same transaction, with what builds it. So a load that is killed leaves work for whoever comes next, and nobody has to remember it. Who loads holds a
-lock in share mode; who builds needs it alone, so that of several loads the last one builds.
+What is dropped is written down in recsys.deferred_indexes, in the same transaction, with what builds it. So a
+load that is killed leaves work for whoever comes next, and nobody has to remember it. Who loads holds a lock
+in share mode; who builds needs it alone, so that of several loads the last one builds.
 """
 
 from collections.abc import Iterator

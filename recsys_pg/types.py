@@ -190,6 +190,8 @@ class ItemRecord:
     in_stock: bool = True
     attributes: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
+    embedding: Any = field(default=None, compare=False)
+    """(384,) float32 by the database's embedding model; None: the worker makes it from the text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ WELL_KNOWN: Mapping[Content, Mapping[str, tuple[str, ...]]] = {
         "price": ("price",),
         "in_stock": ("in_stock",),
         "created_at": ("created_at",),
+        "embedding": ("embedding",),
     },
     "users": {
         "id": (),

@@ -1,12 +1,14 @@
-"""Items and users: inserted where they are new, updated where they differ."""
+"""Items and users: inserted where they are new, updated where they differ, some thousand a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
+from recsys_pg.db import vector_schema
 from recsys_pg.importing.fields import shown
 from recsys_pg.importing.source import Source
 from recsys_pg.importing.staging import Staging
@@ -43,6 +45,7 @@ ITEMS = Entity(
         "in_stock": "bool",
         "attributes": "jsonb",
         "created_at": "timestamptz",
+        "embedding": "vector",
     },
 )
 USERS = Entity("users", {"id": "int8", "external_id": "text", "attributes": "jsonb"})
@@ -56,22 +59,33 @@ class Written:
     updated: int = 0
 
 
+CHUNK = 10_000
+"""Records a transaction: applications wait no longer than it takes for a row that an import writes."""
+
+_TRIES = 5
+
 _FIND_IDS = """
 update {staged} s set id = t.id from {table} t where s.id is null and t.external_id = s.external_id
 """
 
 _UPDATE = """
 update {table} t set {assignments} from {staged} s
-where t.id = s.id and row({old}) is distinct from row({new})
+where s.line between %(first)s and %(last)s and t.id = s.id and row({old}) is distinct from row({new})
 """
 
 # A row that someone else inserts meanwhile under the same key stays as they wrote it.
 _INSERT = """
 insert into {table} ({columns})
 select {values} from {staged} s
-where {condition} and not exists (select from {table} t where t.id = s.id)
+where s.line between %(first)s and %(last)s and {condition}
+    and not exists (select from {table} t where t.id = s.id)
 order by s.line
 on conflict ({key}) do nothing
+"""
+
+_NEXT_LINES = """
+select count(*), min(c.line), max(c.line)
+from (select s.line from {staged} s where s.line > %s order by s.line limit %s) c
 """
 
 _ADVANCE_IDENTITY = """
@@ -98,35 +112,85 @@ where s.id <> t.id
 """
 
 
-def write_entities(staging: Staging, entity: Entity, source: Source[Any]) -> Written:
-    """Insert the records of a source that are new, and update those that differ from what is there.
+@dataclass(frozen=True)
+class Staged:
+    """The checked records of a source in a temporary table: how many, and which columns they fill."""
 
-    A record stands for the row with its id, or if it has none for that with its external_id. Fields that the
-    source does not fill stay as they are; attributes are merged by name. Rows that do not differ are not
-    written, so that no unchanged text is embedded again.
+    entity: Entity
+    columns: tuple[str, ...]
+    updated_columns: tuple[str, ...]
+    count: int
+
+
+def stage_entities(staging: Staging, entity: Entity, source: Source[Any]) -> Staged:
+    """Read the records of a source, and find the rows that they stand for.
+
+    A record stands for the row with its id, or if it has none for that with its external_id.
 
     Raises:
         InvalidRecordError: a line is malformed, repeats a key, or takes the key of another row.
     """
-    connection = staging.connection
     filled = [name for name in entity.columns if name in ("id", "external_id") or name in source.fields]
-    total = staging.fill(f"import_{entity.name}", {name: entity.columns[name] for name in filled}, source)
-    staging.report(f"writing {entity.name}", 0, total)
-    _refuse_repeated(staging, entity, source, "external_id")
-    _refuse_taken(staging, entity, source)
-    connection.execute(_compose(entity, _FIND_IDS))
-    _refuse_repeated(staging, entity, source, "id")
-    without_id = [name for name in filled if name != "id"]
-    # an update that names the key, even with the same value, locks its rows as a deletion would: until the
-    # import ends, nobody could record an interaction with these items
-    changing = without_id if "id" in source.fields else [name for name in without_id if name != "external_id"]
-    updated = connection.execute(_update(entity, changing)).rowcount if changing else 0
-    inserted = connection.execute(_insert(entity, filled, "s.id is not null")).rowcount
-    advance_identity(connection, entity)
-    inserted += connection.execute(_insert(entity, without_id, "s.id is null")).rowcount
+    count = staging.fill(f"import_{entity.name}", {name: entity.columns[name] for name in filled}, source)
+    count -= _refuse_repeated(staging, entity, source, "external_id")
+    count -= _refuse_taken(staging, entity, source)
+    staging.connection.execute(_compose(entity, _FIND_IDS))
+    count -= _refuse_repeated(staging, entity, source, "id")
+    # an update that names the key, even with the same value, locks its rows as a deletion would: until it
+    # ends, nobody could record an interaction with these items
+    unchanged = ("id",) if "id" in source.fields else ("id", "external_id")
+    return Staged(entity, tuple(filled), tuple(name for name in filled if name not in unchanged), count)
+
+
+def write_entities(staging: Staging, staged: Staged) -> Written:
+    """Insert the records that are new, and update those that differ from what is there.
+
+    Fields that the source does not fill stay as they are; attributes are merged by name. Rows that do not
+    differ are not written, so that no unchanged text is embedded again. What is done stays if it breaks off,
+    and is found done when it is repeated.
+    """
+    entity, connection = staged.entity, staging.connection
+    phase = f"writing {entity.name}"
+    without_id = [name for name in staged.columns if name != "id"]
+    vector = vector_schema(connection)
+    update = _update(entity, staged.updated_columns, vector) if staged.updated_columns else None
+    insert_known = _insert(entity, staged.columns, "s.id is not null")
+    insert_new = _insert(entity, without_id, "s.id is null")
+    inserted = updated = done = 0
+
+    def write(lines: dict[str, int]) -> tuple[int, int]:
+        with connection.transaction():
+            changed = connection.execute(update, lines).rowcount if update else 0
+            added = connection.execute(insert_known, lines).rowcount
+            advance_identity(connection, entity)
+            return added + connection.execute(insert_new, lines).rowcount, changed
+
+    staging.report(phase, 0, staged.count)
+    for count, lines in _chunks(connection, entity):
+        added, changed = _again_after_deadlock(lambda lines=lines: write(lines))  # type: ignore[misc]
+        inserted, updated, done = inserted + added, updated + changed, done + count
+        staging.report(phase, done, staged.count)
     connection.execute(_compose(entity, "analyze {table}"))
-    staging.report(f"writing {entity.name}", total, total)
     return Written(inserted, updated)
+
+
+def _chunks(connection: psycopg.Connection[Any], entity: Entity) -> Iterator[tuple[int, dict[str, int]]]:
+    """How many records there are between two lines, and the lines; in order, some thousand at a time."""
+    last = -1
+    while True:
+        row = connection.execute(_compose(entity, _NEXT_LINES), (last, CHUNK)).fetchone()
+        if row is None or row[0] == 0:
+            return
+        count, first, last = row
+        yield count, {"first": first, "last": last}
+
+
+def _again_after_deadlock(work: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    for _ in range(_TRIES - 1):
+        # an application that writes the same rows in another order
+        with suppress(psycopg.errors.DeadlockDetected):
+            return work()
+    return work()
 
 
 def advance_identity(connection: psycopg.Connection[Any], entity: Entity) -> None:
@@ -142,8 +206,8 @@ def _list(parts: Sequence[sql.Composable]) -> sql.Composed:
     return sql.SQL(", ").join(parts)
 
 
-def _update(entity: Entity, columns: Sequence[str]) -> sql.Composed:
-    new = [_new_value(name) for name in columns]
+def _update(entity: Entity, columns: Sequence[str], vector: str) -> sql.Composed:
+    new = [_new_value(name, vector) for name in columns]
     return _compose(
         entity,
         _UPDATE,
@@ -158,7 +222,10 @@ def _update(entity: Entity, columns: Sequence[str]) -> sql.Composed:
     )
 
 
-def _new_value(column: str) -> sql.Composable:
+def _new_value(column: str, vector: str) -> sql.Composable:
+    if column == "embedding":
+        # as the trigger stores it, so that what is there already does not differ
+        return sql.SQL("coalesce({}.l2_normalize(s.embedding), t.embedding)").format(sql.SQL(vector))
     if column == "attributes":
         return sql.SQL("t.attributes || s.attributes")
     if column in ("external_id", "created_at"):
@@ -184,17 +251,17 @@ def _insert(entity: Entity, columns: Sequence[str], condition: LiteralString) ->
     )
 
 
-def _refuse_repeated(staging: Staging, entity: Entity, source: Source[Any], key: str) -> None:
+def _refuse_repeated(staging: Staging, entity: Entity, source: Source[Any], key: str) -> int:
     noun = entity.name.removesuffix("s")
 
     def explain(found: str, first_line: int) -> tuple[str, str]:
         return f"{noun} {shown(found)} is on line {first_line} already.", "Keep one of the two lines."
 
     query = _compose(entity, _REPEATED, key=sql.Identifier(key))
-    staging.refuse_rows(f"import_{entity.name}", query, source, explain)
+    return staging.refuse_rows(f"import_{entity.name}", query, source, explain)
 
 
-def _refuse_taken(staging: Staging, entity: Entity, source: Source[Any]) -> None:
+def _refuse_taken(staging: Staging, entity: Entity, source: Source[Any]) -> int:
     noun = entity.name.removesuffix("s")
 
     def explain(external_id: str, id_: int, owner: int) -> tuple[str, str]:
@@ -203,4 +270,4 @@ def _refuse_taken(staging: Staging, entity: Entity, source: Source[Any]) -> None
             f"Correct one of the two keys, or give {noun} {owner} another one first.",
         )
 
-    staging.refuse_rows(f"import_{entity.name}", _compose(entity, _TAKEN), source, explain)
+    return staging.refuse_rows(f"import_{entity.name}", _compose(entity, _TAKEN), source, explain)

@@ -4,14 +4,21 @@ Every function takes the value and the name of its column, for messages. An abse
 None. A value that does not fit raises InvalidValueError, which names the column, the value and the remedy.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from recsys_pg.config import DIMENSIONS
 from recsys_pg.importing.source import InvalidValueError
+
+Embedding: TypeAlias = npt.NDArray[np.float32]
 
 KEY_LENGTH = 255
 """Characters that keys, categories and tags may have; they are indexed, and an index takes no long ones."""
@@ -175,6 +182,8 @@ def attribute(value: object, column: str) -> Any:
         return [text(word, column) for word in value.split()]
     if isinstance(value, str):
         return text(value, column)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, list):
         return [attribute(element, column) for element in value]
     if isinstance(value, dict):
@@ -188,6 +197,25 @@ def attribute(value: object, column: str) -> Any:
     ):
         return float(value) if isinstance(value, Decimal) else value
     raise InvalidValueError(f"{column} is {shown(value)}, which JSON cannot hold.", "Write it as text.")
+
+
+def vector(value: Any, column: str) -> Embedding | None:
+    """An embedding, (384,) float32: a list of numbers, or text such as [0.1, -0.2, …]."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        numbers = json.loads(value) if isinstance(value, str) else value
+        with np.errstate(over="ignore"):
+            found = np.asarray(numbers, np.float32)
+    except (TypeError, ValueError):
+        found = np.empty((), np.float32)
+    remedy = f"Write a list of {DIMENSIONS} numbers, or leave it empty for the worker to embed the text."
+    if found.shape != (DIMENSIONS,):
+        count = f"{len(found)} numbers" if found.ndim == 1 else "no list of numbers"
+        raise InvalidValueError(f"{column} is {count}, not {DIMENSIONS}: {shown(value)}.", remedy)
+    if not np.isfinite(found).all() or not found.any():
+        raise InvalidValueError(f"{column} is zero or has a number that is not finite.", remedy)
+    return found
 
 
 def _reads_otherwise(value: object) -> bool:

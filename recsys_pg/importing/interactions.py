@@ -5,7 +5,7 @@ a fifth faster (20 s against 24 s for a million rows, most of it for indexes and
 user in memory, read the file twice, and cannot leave out what is recorded already.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import LiteralString
 
@@ -35,7 +35,7 @@ _REFUSED = """
 select
     s.line,
     case
-        when i.id is null then 'item'
+        when {is_unknown} then 'item'
         when k.kind is null then 'kind'
         when s.occurred_at > now() + interval '5 minutes' then 'time'
         else 'value'
@@ -44,8 +44,13 @@ select
 from {staged} s
 left join recsys.items i on i.{item_key} = s.{item}
 left join recsys.interaction_kinds k on k.kind = s.kind
-where i.id is null or k.kind is null or s.occurred_at > now() + interval '5 minutes'
+where {is_unknown} or k.kind is null or s.occurred_at > now() + interval '5 minutes'
     or (k.value_center is not null and s.value is null)
+"""
+
+_UNKNOWN = "i.id is null"
+_UNKNOWN_BUT_STAGED = """
+i.id is null and not exists (select from import_items n where n.{item_key} = s.{item})
 """
 
 _REGISTER_USERS = """
@@ -78,8 +83,8 @@ on conflict (event_id) where event_id is not null do nothing
 _OTHER_EVENT = """
 select s.line, s.event_id, r.user_id, r.item_id, r.kind
 from {staged} s
-join recsys.users u on u.{user_key} = s.{user}
-join recsys.items i on i.{item_key} = s.{item}
+left join recsys.users u on u.{user_key} = s.{user}
+left join recsys.items i on i.{item_key} = s.{item}
 join recsys.interactions r on r.event_id = s.event_id
 where (r.user_id, r.item_id, r.kind) is distinct from (u.id, i.id, s.kind)
 """
@@ -94,11 +99,31 @@ class Recorded:
     users_inserted: int = 0
 
 
-def write_interactions(staging: Staging, source: Source[InteractionRecord]) -> Recorded:
-    """Record the interactions of a source, and register the users that are new.
+@dataclass(frozen=True)
+class StagedInteractions:
+    """The checked records of a source in a temporary table: how many, and by which keys they name things."""
 
-    Recorded before is what has a known event_id, and what has none but equals an interaction there is in
-    user, item, kind, value and time; if it has no time, in the rest.
+    source: Source[InteractionRecord]
+    user: str
+    item: str
+    count: int
+
+    def compose(self, statement: LiteralString, **parts: sql.Composable) -> sql.Composed:
+        """A statement about them."""
+        return sql.SQL(statement).format(
+            staged=sql.Identifier(_TABLE),
+            user=sql.Identifier(self.user),
+            user_key=sql.Identifier(self.user.removeprefix("user_")),
+            item=sql.Identifier(self.item),
+            item_key=sql.Identifier(self.item.removeprefix("item_")),
+            **parts,
+        )
+
+
+def stage_interactions(
+    staging: Staging, source: Source[InteractionRecord], *, with_items: bool
+) -> StagedInteractions:
+    """Read the interactions of a source; ``with_items`` tells that items were staged before them.
 
     Raises:
         InvalidRecordError: a line is malformed, names an unknown item or kind, lacks the value that its
@@ -108,18 +133,8 @@ def write_interactions(staging: Staging, source: Source[InteractionRecord]) -> R
     user = "user_id" if "user_id" in source.fields else "user_external_id"
     item = "item_id" if "item_id" in source.fields else "item_external_id"
     columns = (user, item, "kind", "value", "event_id", "occurred_at")
-
-    def compose(statement: LiteralString) -> sql.Composed:
-        return sql.SQL(statement).format(
-            staged=sql.Identifier(_TABLE),
-            user=sql.Identifier(user),
-            user_key=sql.Identifier(user.removeprefix("user_")),
-            item=sql.Identifier(item),
-            item_key=sql.Identifier(item.removeprefix("item_")),
-        )
-
-    total = staging.fill(_TABLE, {name: _TYPES[name] for name in columns}, source)
-    staging.report("writing interactions", 0, total)
+    count = staging.fill(_TABLE, {name: _TYPES[name] for name in columns}, source)
+    staged = StagedInteractions(source, user, item, count)
     kinds = [
         kind for (kind,) in connection.execute("select kind from recsys.interaction_kinds order by kind")
     ]
@@ -138,18 +153,40 @@ def write_interactions(staging: Staging, source: Source[InteractionRecord]) -> R
             "value": (f"an interaction of kind {shown(kind)} needs a value.", "Write the number of stars."),
         }[problem]
 
-    def explain_event(event_id: str, user_id: int, item_id: int, kind: str) -> tuple[str, str]:
+    is_unknown = staged.compose(_UNKNOWN_BUT_STAGED if with_items else _UNKNOWN)
+    refused = staging.refuse_rows(_TABLE, staged.compose(_REFUSED, is_unknown=is_unknown), source, explain)
+    refused += _refuse_other_events(staging, staged)
+    return replace(staged, count=count - refused)
+
+
+def write_interactions(staging: Staging, staged: StagedInteractions) -> Recorded:
+    """Record the interactions, and register the users that are new, in one transaction.
+
+    Recorded before is what has a known event_id, and what has none but equals an interaction there is in
+    user, item, kind, value and time; if it has no time, in the rest.
+
+    Raises:
+        InvalidRecordError: a line repeats the event_id of another one for something else.
+    """
+    connection = staging.connection
+    staging.report("writing interactions", 0, staged.count)
+    with connection.transaction():
+        advance_identity(connection, USERS)
+        users_inserted = connection.execute(staged.compose(_REGISTER_USERS)).rowcount
+        advance_identity(connection, USERS)
+        inserted = connection.execute(staged.compose(_RECORD)).rowcount
+        refused = _refuse_other_events(staging, staged)
+    staging.report("writing interactions", staged.count, staged.count)
+    return Recorded(inserted, staged.count - refused - inserted, users_inserted)
+
+
+def _refuse_other_events(staging: Staging, staged: StagedInteractions) -> int:
+    def explain(event_id: str, user_id: int, item_id: int, kind: str) -> tuple[str, str]:
         return (
             f"event_id {shown(event_id)} was recorded for user {user_id}, item {item_id}, kind {kind}.",
             "Give every event an id of its own.",
         )
 
-    refused = staging.refuse_rows(_TABLE, compose(_REFUSED), source, explain)
-    advance_identity(connection, USERS)
-    users_inserted = connection.execute(compose(_REGISTER_USERS)).rowcount
-    advance_identity(connection, USERS)
-    inserted = connection.execute(compose(_RECORD)).rowcount
-    if "event_id" in source.fields:
-        refused += staging.refuse_rows(_TABLE, compose(_OTHER_EVENT), source, explain_event)
-    staging.report("writing interactions", total, total)
-    return Recorded(inserted, total - refused - inserted, users_inserted)
+    if "event_id" not in staged.source.fields:
+        return 0
+    return staging.refuse_rows(_TABLE, staged.compose(_OTHER_EVENT), staged.source, explain)

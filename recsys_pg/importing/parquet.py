@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from recsys_pg.errors import InvalidArgumentError, MissingDependencyError
 from recsys_pg.importing.files import File
 from recsys_pg.importing.source import Row, Table
@@ -39,9 +41,34 @@ def _rows(file: File) -> Iterator[tuple[int, Row]]:
                     for column in batch.schema
                 ]
             )
-            for row in batch.cast(coarse, safe=False).to_pylist():
+            values = [_values(column) for column in batch.cast(coarse, safe=False).columns]
+            for row in zip(*values, strict=True):
                 line += 1
-                yield line, {name: None if _is_nan(value) else value for name, value in row.items()}
+                yield line, dict(zip(batch.schema.names, row, strict=True))
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of a column; lists of floats as arrays, a number of which is no object of Python's."""
+    import pyarrow as pa
+
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not (is_list and pa.types.is_floating(kind.value_type)):
+        return [None if _is_nan(value) else value for value in column.to_pylist()]
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    ends = _ends(column)
+    return [
+        numbers[start:end] if valid else None
+        for start, end, valid in zip([0, *ends[:-1]], ends, column.is_valid().to_pylist(), strict=True)
+    ]
+
+
+def _ends(column: Any) -> list[int]:
+    """Where the list of each row ends among the numbers of all."""
+    from pyarrow import compute
+
+    lengths = compute.fill_null(compute.list_value_length(column), 0)
+    return list(np.cumsum(lengths.to_numpy(zero_copy_only=False)).tolist())
 
 
 def _is_nan(value: object) -> bool:

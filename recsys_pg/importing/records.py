@@ -75,6 +75,7 @@ def _item_parser(columns: Columns) -> Callable[[Row], ItemRecord]:
     price = _optional(fields.price, column("price"))
     in_stock = _optional(fields.boolean, column("in_stock"))
     created_at = _optional(fields.time, column("created_at"))
+    embedding = _optional(fields.vector, column("embedding"))
 
     def parse(row: Row) -> ItemRecord:
         labels = tags(row) or ()
@@ -89,6 +90,7 @@ def _item_parser(columns: Columns) -> Callable[[Row], ItemRecord]:
             in_stock=in_stock(row) is not False,
             attributes=_attributes(row, columns.attributes),
             created_at=created_at(row),
+            embedding=embedding(row),
         )
         if record.id is None and record.external_id is None:
             raise _empty(column("external_id") or column("id"))

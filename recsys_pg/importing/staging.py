@@ -1,4 +1,4 @@
-"""Records on their way in: temporary tables of them, filled by binary COPY, gone with the transaction."""
+"""Records on their way in: temporary tables of them, filled by binary COPY, gone with the connection."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from recsys_pg.db import vector_schema
 from recsys_pg.errors import InvalidRecordError
 from recsys_pg.importing.source import InvalidLine, Source
 from recsys_pg.repositories.bulk import copy_rows
@@ -21,7 +22,7 @@ _PROGRESS_ROWS = 10_000
 
 @dataclass
 class Staging:
-    """The transaction of an import, and the lines that it refused: an error, unless ``skip_invalid``."""
+    """The connection of an import, and the lines that it refused: an error, unless ``skip_invalid``."""
 
     connection: psycopg.Connection[Any]
     skip_invalid: bool
@@ -37,11 +38,14 @@ class Staging:
         Raises:
             InvalidRecordError: a line holds no valid record.
         """
+        vector = sql.SQL(vector_schema(self.connection)) + sql.SQL(".vector")
         self.connection.execute(
-            sql.SQL("create temporary table {} (line int8, {}) on commit drop").format(
+            sql.SQL("create temporary table {} (line int8 primary key, {})").format(
                 sql.Identifier(table),
                 sql.SQL(", ").join(
-                    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+                    sql.SQL("{} {}").format(
+                        sql.Identifier(name), vector if kind == "vector" else sql.SQL(kind)
+                    )
                     for name, kind in columns.items()
                 ),
             )

@@ -6,14 +6,18 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from recsys_pg import db
 from recsys_pg.errors import (
     DatabaseUnavailableError,
+    InvalidArgumentError,
     InvalidRecordError,
     PermissionDeniedError,
     ReadOnlyDatabaseError,
@@ -338,42 +342,59 @@ def test_hostile_and_huge_texts_are_only_texts(engine, rows, tmp_path):
 
 def test_applications_read_and_write_while_an_import_runs(engine, shop, rows):
     import_dataset(engine, open_dataset(shop))
-    change(shop, "items.csv", "9.99", "8.88")
+    change(shop, "items.csv", "The Matrix", "Matrix")
     seen = []
 
     def progress(phase, done, total):
         if phase == "counting popularity" and not seen:
             with engine.begin() as other:
                 other.execute(sa.text("set local lock_timeout = '2s'"))
-                other.execute(sa.text("update recsys.items set price = 1 where external_id = 'm3'"))
+                other.execute(sa.text("update recsys.items set price = 1 where external_id in ('m1', 'm3')"))
                 other.execute(
                     sa.text(
                         "select recsys_api.record_interaction(recsys_api.ensure_user('dora'),"
                         " recsys_api.item_id('m1'), 'view')"
                     )
                 )
-                seen.append(
-                    other.scalar(sa.text("select price::text from recsys.items where external_id = 'm1'"))
-                )
+                seen.append(other.scalar(sa.text("select title from recsys.items where external_id = 'm1'")))
 
     (shop / "interactions.csv").write_text("user_id,item_id,kind\nanna,m1,cart\n", encoding="utf-8")
     import_dataset(engine, open_dataset(shop), progress=progress)
-    assert seen == ["9.99"]
-    assert rows("select price::text from recsys.items order by id") == [("8.88",), ("12.50",), ("1",)]
+    # what the import wrote is there for all, and nobody waits for it
+    assert seen == ["Matrix"]
+    assert rows("select price::text from recsys.items order by id") == [("1",), ("12.50",), ("1",)]
 
 
-def test_a_lost_connection_is_one_error_and_loses_nothing(engine, shop, rows):
-    def progress(phase, done, total):
-        if phase == "writing interactions":
-            rows(
-                "select pg_terminate_backend(pid) from pg_locks"
-                " where relation = 'recsys.interactions'::regclass and pid <> pg_backend_pid()"
-            )
+CUT_IMPORT = (
+    "select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database"
+    " where l.locktype = 'advisory' and d.datname = current_database() and l.pid <> pg_backend_pid()"
+)
+
+
+@pytest.mark.parametrize("phase", ["reading interactions.csv", "writing items", "writing interactions"])
+def test_a_lost_connection_is_one_error_and_repeated_the_import_does_the_rest(
+    engine, shop, rows, monkeypatch, phase
+):
+    monkeypatch.setattr("recsys_pg.importing.entities.CHUNK", 2)
+    cut = []
+
+    def progress(at, done, total):
+        if at == phase and (done or at != "writing items"):
+            cut.append(done)
+            rows(CUT_IMPORT)
 
     with pytest.raises(DatabaseUnavailableError):
         import_dataset(engine, open_dataset(shop), progress=progress)
-    assert rows("select count(*) from recsys.items") == [(0,)]
-    assert import_dataset(engine, open_dataset(shop)).interactions_inserted == 3
+    assert len(cut) == 1
+    [(there,)] = rows("select count(*) from recsys.items")
+    assert there == {"reading interactions.csv": 0, "writing items": 2, "writing interactions": 3}[phase]
+    report = import_dataset(engine, open_dataset(shop))
+    assert (report.items_inserted, report.items_updated) == (3 - there, 0)
+    assert report.interactions_inserted == 3
+    assert rows("select count(*) from recsys.embedding_jobs") == [(3,)]
+    again = everything(rows)
+    import_dataset(engine, open_dataset(shop))
+    assert everything(rows) == again
 
 
 def test_a_second_import_waits_for_the_first(engine, shop, rows, tmp_path):
@@ -399,12 +420,12 @@ def test_progress_is_told_by_phase(engine, shop):
     import_dataset(engine, open_dataset(shop), progress=lambda *step: told.append(step))
     assert told == [
         ("reading items.csv", 0, None),
+        ("reading users.csv", 0, None),
+        ("reading interactions.csv", 0, None),
         ("writing items", 0, 3),
         ("writing items", 3, 3),
-        ("reading users.csv", 0, None),
         ("writing users", 0, 2),
         ("writing users", 2, 2),
-        ("reading interactions.csv", 0, None),
         ("writing interactions", 0, 3),
         ("writing interactions", 3, 3),
         ("counting popularity", 0, None),
@@ -441,3 +462,130 @@ def test_movielens_is_imported_and_repeated(engine, rows, shared_data):
     ]
     report = import_dataset(engine, dataset)
     assert (report.items_updated, report.interactions_inserted, report.duplicates) == (0, 0, 100_836)
+
+
+def vector(number: int) -> list[float]:
+    """A vector of its own for each number, not of unit length."""
+    return np.random.default_rng(number).standard_normal(384).astype(np.float32).tolist()
+
+
+def embedded(rows) -> dict[str, float | None]:
+    """Of each item the cosine of its embedding to that of its number, None without one."""
+    found = rows("select external_id, embedding::real[] from recsys.items")
+    return {
+        key: None
+        if stored is None
+        else round(float(np.dot(stored, vector(int(key)) / np.linalg.norm(vector(int(key))))), 5)
+        for key, stored in found
+    }
+
+
+def vector_file(folder, ending, numbers):
+    """A file of items with these numbers, whose embeddings are theirs; every third has none."""
+    records = [
+        {
+            "sku": str(number),
+            "title": f"item {number}",
+            "embedding": None if number % 3 == 0 else vector(number),
+        }
+        for number in numbers
+    ]
+    path = folder / f"items.{ending}"
+    if ending == "parquet":
+        parquet.write_table(pa.Table.from_pylist(records), path)
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, records[0].keys())
+            writer.writeheader()
+            writer.writerows(record | {"embedding": record["embedding"] or ""} for record in records)
+    return open_dataset(path)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv"])
+def test_embeddings_that_a_file_has_are_stored_and_the_others_asked_for(engine, rows, tmp_path, ending):
+    dataset = vector_file(tmp_path, ending, range(1, 8))
+    import_dataset(engine, dataset)
+    assert embedded(rows) == {str(n): None if n % 3 == 0 else 1.0 for n in range(1, 8)}
+    assert rows("select count(*) from recsys.embedding_jobs") == [(2,)]
+    before = everything(rows)
+    import_dataset(engine, dataset)
+    assert everything(rows) == before
+
+
+def test_a_change_of_the_price_alone_writes_no_vector(engine, rows, tmp_path):
+    import_dataset(engine, vector_file(tmp_path, "jsonl", range(1, 3)))
+    before = rows("select embedding::text from recsys.items order by id")
+    lines = [
+        json.dumps({"sku": str(n), "title": f"item {n}", "price": 3, "embedding": vector(n)}) for n in (1, 2)
+    ]
+    assert import_text(engine, tmp_path, "items.jsonl", "\n".join(lines)).items_updated == 2
+    assert rows("select embedding::text from recsys.items order by id") == before
+
+
+def test_a_new_text_with_a_new_embedding_has_both_and_without_one_is_embedded(engine, rows, tmp_path):
+    import_dataset(engine, vector_file(tmp_path, "jsonl", (1, 2)))
+    rows("delete from recsys.embedding_jobs")
+    lines = [
+        json.dumps({"sku": "1", "title": "new", "embedding": vector(4)}),
+        json.dumps({"sku": "2", "title": "new", "embedding": None}),
+    ]
+    import_text(engine, tmp_path, "items.jsonl", "\n".join(lines))
+    [(one,), (two,)] = rows("select embedding::real[] from recsys.items order by external_id")
+    assert np.dot(one, vector(4)) / np.linalg.norm(vector(4)) == pytest.approx(1, abs=1e-5)
+    assert two is None
+    assert (2,) in rows(
+        "select j.item_id - (select min(id) from recsys.items) + 1 from recsys.embedding_jobs j"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1.0, 2.0], "embedding is 2 numbers, not 384"),
+        ("many", "embedding is no list of numbers, not 384: 'many'"),
+        ([[1.0]], "embedding is no list of numbers, not 384"),
+        ([0.0] * 384, "embedding is zero or has a number that is not finite"),
+        ([1e39] * 384, "embedding is zero or has a number that is not finite"),
+    ],
+)
+def test_an_embedding_that_is_none_is_refused(engine, rows, tmp_path, value, message):
+    line = json.dumps({"sku": "1", "title": "one", "embedding": value})
+    with pytest.raises(InvalidRecordError, match=message):
+        import_text(engine, tmp_path, "items.jsonl", line)
+    assert rows("select count(*) from recsys.items") == [(0,)]
+
+
+def test_a_first_load_of_many_vectors_builds_their_index_last(engine, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys_pg.deferred_index._FEWEST", 5)
+    index = "select to_regclass('recsys.items_embedding_idx') is not null"
+    phases = {}
+
+    def progress(phase, done, total):
+        phases[phase] = rows(index)
+
+    import_dataset(engine, vector_file(tmp_path, "jsonl", range(1, 20)), progress=progress)
+    assert phases["writing items"] == [(False,)]
+    assert rows(index) == [(True,)]
+
+
+def test_items_that_a_feed_lacks_are_deactivated_on_request_only(engine, shop, rows, tmp_path):
+    import_dataset(engine, open_dataset(shop))
+    rows("insert into recsys.items (id, title) values (1000, 'without a key')")
+    rows("update recsys.items set in_stock = true")
+    feed = tmp_path / "feed"
+    feed.mkdir()
+    lines = ITEMS.splitlines(keepends=True)
+    (feed / "items.csv").write_text("".join(lines[:2]) + "m4,New,,,,,\n", encoding="utf-8")
+    stock = "select external_id, in_stock from recsys.items order by external_id"
+    assert import_dataset(engine, open_dataset(feed)).items_deactivated == 0
+    assert all(in_stock for _, in_stock in rows(stock))
+    with pytest.raises(InvalidArgumentError, match=r"3 of 5 items would become out of stock.*more than 50%"):
+        import_dataset(engine, open_dataset(feed), deactivate_missing=0.5)
+    assert all(in_stock for _, in_stock in rows(stock))
+    assert import_dataset(engine, open_dataset(feed), deactivate_missing=0.6).items_deactivated == 3
+    assert rows(stock) == [("m1", True), ("m2", False), ("m3", False), ("m4", True), (None, False)]
+    assert import_dataset(engine, open_dataset(feed), deactivate_missing=0).items_deactivated == 0
+    with pytest.raises(InvalidArgumentError, match="no file of items"):
+        import_text(engine, tmp_path, "events.csv", LOG, deactivate_missing=1)
