@@ -8,12 +8,15 @@ as $$
 declare
     conditions  text := recsys_api._filter_conditions(filter);
     unpriced    recsys_api.filter := filter;
-    -- of the bands of prices
+    -- of the bands of prices, see recsys.kept_price_band
     bands       text := concat(
-        case when (filter).min_price is not null then ' and item.price_band > recsys.price_band(($1).min_price)' end,
-        case when (filter).max_price is not null then ' and item.price_band < recsys.price_band(($1).max_price)' end);
-    at_bounds   constant text := ' and item.price_band
-        = any (array[recsys.price_band(($1).min_price), recsys.price_band(($1).max_price)])';
+        case when (filter).min_price is not null then ' and item.price_band > recsys.price_band(($1).min_price) + 6' end,
+        case when (filter).max_price is not null then ' and item.price_band < recsys.price_band(($1).max_price) - 6' end);
+    at_bounds   text := format(' and (%s)', concat_ws(' or ',
+        case when (filter).min_price is not null then 'item.price_band
+            between recsys.price_band(($1).min_price) - 6 and recsys.price_band(($1).min_price) + 6' end,
+        case when (filter).max_price is not null then 'item.price_band
+            between recsys.price_band(($1).max_price) - 6 and recsys.price_band(($1).max_price) + 6' end));
     ids         bigint[];
 begin
     unpriced.min_price := null;

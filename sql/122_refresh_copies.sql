@@ -59,7 +59,7 @@ begin
     from (
         select coalesce(e.id, s.id) as id, s.id is null as is_missing, e.id is null as is_superfluous
         from (
-            select i.id, i.price, recsys.price_band(i.price) as price_band, i.in_stock, i.category, i.created_at,
+            select i.id, i.price, i.in_stock, i.category, i.created_at,
                 recsys.embedding_code(i.embedding) as code, i.tags, i.attributes
             from recsys.items i
             where i.embedding is not null
@@ -72,7 +72,7 @@ begin
         where e.id is null or s.id is null
             or (s.price, s.price_band, s.in_stock, s.category, s.created_at, s.code, s.tags, s.attributes)
                 is distinct from
-                (e.price, e.price_band, e.in_stock, e.category, e.created_at, e.code, e.tags, e.attributes)
+                (e.price, recsys.kept_price_band(s.price_band, e.price), e.in_stock, e.category, e.created_at, e.code, e.tags, e.attributes)
     ) d;
     -- while recsys-pg language runs, words of the language before are right too
     select coalesce(array_agg(d.id), '{}') as ids, count(*) filter (where d.is_missing) as missing,

@@ -12,9 +12,10 @@ TEXTS = "recsys.item_texts"
 OTHER_VECTOR = "(select embedding from recsys.items where id = 2)"
 DIFFERENCES = {
     NARROW: """
-        select id, price, recsys.price_band(price), in_stock, category, created_at,
-            recsys.embedding_code(embedding), tags, attributes
-        from recsys.items where embedding is not null
+        select id, price, recsys.kept_price_band(
+                (select s.price_band from recsys.searchable_items s where s.id = i.id), price),
+            in_stock, category, created_at, recsys.embedding_code(embedding), tags, attributes
+        from recsys.items i where embedding is not null
     """,
     TEXTS: """
         select i.id, l.language, recsys.text_key(i.external_id), md5(recsys.text_key(i.title))::uuid,
