@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv /opt/recsys-pg \
     && /opt/recsys-pg/bin/pip wheel --no-deps --wheel-dir /wheel . \
     && /opt/recsys-pg/bin/pip install --constraint constraints.txt ${PIP_EXTRA} \
-        "$(echo /wheel/recsys_pg-*.whl)[cli,embed,model,train]"
+        "$(echo /wheel/recsys_pg-*.whl)[cli,embed,model,train,metrics]"
 
 FROM python:3.11.16-slim-trixie
 RUN useradd --uid 10001 --create-home recsys

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         default=2, ge=1, le=64, description="Batches that a worker has in work at a time."
     )
+    worker_metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Port of the worker's metrics and health. Unset: none."
+    )
     worker_lease_seconds: float = Field(
         default=300.0, ge=1, description="Seconds after which another worker may take over a claimed job."
     )

@@ -22,6 +22,19 @@ def prepare_process() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
+def log_as_json(name: str) -> None:
+    """Log what happens under a name from now on to stderr, a JSON object a line."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    handler = logging.StreamHandler()
+    formatter = JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
+    handler.setFormatter(formatter)
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     """End as by sys.exit, so that an embedded server of this run is stopped."""
     raise SystemExit(128 + number)  # as shells report it

@@ -3,6 +3,8 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,15 +13,19 @@ import typer
 from recsys_pg.cli.database import connected_to_schema
 from recsys_pg.cli.errors import FAILURE
 from recsys_pg.cli.output import AsJson, print_json, print_line
+from recsys_pg.cli.process import log_as_json
 from recsys_pg.cli.progress import progress_bars
 from recsys_pg.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from recsys_pg.embedding import WorkerReport
+    import sqlalchemy as sa
+
+    from recsys_pg.embedding import Observer, WorkerReport
 
 
 def worker(
     context: typer.Context,
+    *,
     once: Annotated[bool, typer.Option("--once", help="Stop when no item waits any more.")] = False,
     batch_size: Annotated[
         int | None,
@@ -40,6 +46,19 @@ def worker(
             " Left out: RECSYS_PG_WORKER_CONCURRENCY, or 2.",
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65_535,
+            help="Serve /metrics for Prometheus, /healthz and /readyz there. Left out:"
+            " RECSYS_PG_WORKER_METRICS_PORT, or nowhere.",
+        ),
+    ] = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log every batch and error to stderr, a JSON object a line.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn the texts of items into vectors, as items come and change.
@@ -52,13 +71,17 @@ def worker(
     Examples:
       recsys-pg worker
       recsys-pg worker --once && recsys-pg train
+      recsys-pg worker --metrics-port 9100 --log-json
     """
     from recsys_pg.cli.embedder import load_worker_embedder
     from recsys_pg.config import Settings
     from recsys_pg.embedding import Worker
 
     settings = Settings()
-    with connected_to_schema(context) as engine:
+    if log_json:
+        log_as_json("recsys_pg.embedding")
+    port = metrics_port or settings.worker_metrics_port
+    with connected_to_schema(context) as engine, _served(engine, port) as observer:
         stop = None if once else _stop_on_signal()
         embedder, manner = load_worker_embedder()
         worker = Worker(
@@ -69,6 +92,7 @@ def worker(
             lease_seconds=settings.worker_lease_seconds,
             max_attempts=settings.worker_max_attempts,
             poll_seconds=settings.worker_poll_seconds,
+            observer=observer,
         )
         if stop is not None:
             print(
@@ -111,6 +135,22 @@ def requeue(
         print_json({"requeued": count})
     else:
         print_line(f"Put {count:,} items back into the queue.")
+
+
+@contextmanager
+def _served(engine: "sa.Engine", port: int | None) -> "Iterator[Observer | None]":
+    """The metrics of a worker, served on a port meanwhile; without one, none."""
+    from recsys_pg.embedding import MetricsServer, WorkerMetrics
+
+    if port is None:
+        yield None
+        return
+    metrics = WorkerMetrics(engine)
+    server = MetricsServer(metrics, port)
+    try:
+        yield metrics
+    finally:
+        server.close()
 
 
 def _stop_on_signal() -> threading.Event:

@@ -4,9 +4,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 Outcome = TypeVar("Outcome")
+Chosen = TypeVar("Chosen")
 
 _LOOK_SECONDS = 0.1
 _JOIN_SECONDS = 600.0
@@ -34,6 +36,37 @@ class Bell:
         """Wait until it rings again after so many rings, no longer than some seconds."""
         with self._condition:
             self._condition.wait_for(lambda: self._rings != rings, seconds)
+
+
+class Turns:
+    """Lets threads work side by side, or one of them alone."""
+
+    def __init__(self) -> None:
+        self._choosing = threading.Lock()
+        self._changed = threading.Condition()
+        self._busy = 0
+
+    @contextmanager
+    def turn(self, choose: Callable[[], Chosen], is_alone: Callable[[Chosen], bool]) -> Iterator[Chosen]:
+        """Choose what to work at while nobody else does, and work at it in the block.
+
+        What needs to be alone waits until the others have ended, and nobody chooses until it has ended.
+        """
+        with self._choosing:
+            chosen = choose()
+            if is_alone(chosen):
+                with self._changed:
+                    self._changed.wait_for(lambda: self._busy == 0)
+                yield chosen
+                return
+            with self._changed:
+                self._busy += 1
+        try:
+            yield chosen
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
 
 
 class Lanes(Generic[Outcome]):

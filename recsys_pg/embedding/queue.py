@@ -8,9 +8,9 @@ the item before its job, and nothing waits for a row that an application is writ
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,10 +19,13 @@ from sqlalchemy.exc import DataError, IntegrityError
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.embedding.embedder import Embeddings
+from recsys_pg.embedding.observer import Observer
 from recsys_pg.embedding.real_array import RealArray
 from recsys_pg.embedding.transactions import transact
 
 logger = logging.getLogger("recsys_pg.embedding")
+
+_Result = TypeVar("_Result")
 
 _BACKOFF_SECONDS = 10.0
 _BACKOFF_LIMIT_SECONDS = 3_600.0
@@ -43,9 +46,9 @@ with due as materialized (
     for update of j skip locked
 ),
 chosen as (
-    select d.item_id from due d where not exists (select from due s where s.is_suspect)
+    select d.item_id, false as is_suspect from due d where not exists (select from due s where s.is_suspect)
     union all
-    (select d.item_id from due d where d.is_suspect order by d.available_at, d.item_id limit 1)
+    (select d.item_id, true from due d where d.is_suspect order by d.available_at, d.item_id limit 1)
 ),
 claimed as (
     update recsys.embedding_jobs j
@@ -56,6 +59,7 @@ claimed as (
     returning j.item_id, j.lease_token, j.attempts
 )
 select c.item_id, c.lease_token, c.attempts, i.content_hash,
+    (select bool_or(s.is_suspect) from chosen s) as is_suspect,
     recsys.item_content(i.title, i.description, i.category, i.tags) as content
 from claimed c
 join recsys.items i on i.id = c.item_id
@@ -173,13 +177,17 @@ _MAP = "select recsys_api.refresh_item_factors(%(item_ids)s::bigint[])"
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed item: the text to embed (empty when nothing is known), and what proves the claim."""
+    """A claimed item: the text to embed (empty when nothing is known), and what proves the claim.
+
+    It is a suspect if a worker that had it ended without an outcome.
+    """
 
     item_id: int
     content: str
     content_hash: UUID
     lease_token: UUID
     attempts: int
+    is_suspect: bool
 
 
 @dataclass(frozen=True)
@@ -194,12 +202,21 @@ class Settled:
 class JobQueue:
     """The jobs of one embedding model. Each method is one short transaction."""
 
-    def __init__(self, engine: sa.Engine, model_id: int, *, lease_seconds: float, max_attempts: int) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        model_id: int,
+        *,
+        lease_seconds: float,
+        max_attempts: int,
+        observer: Observer | None = None,
+    ) -> None:
         # every statement has to see the latest committed rows, which the stricter isolation levels prevent
         self._engine = engine.execution_options(isolation_level="READ COMMITTED")
         self._model_id = model_id
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
+        self._observer = observer or Observer()
 
     def pending(self) -> int:
         """The number of jobs that are due."""
@@ -246,7 +263,7 @@ class JobQueue:
             self._map(connection, [job.item_id for job in jobs])
             return len(written)
 
-        done = transact(self._engine, complete)
+        done = self._transact(complete)
         if done is None:
             return Settled(done=0, put_back=0, lost=len(jobs))
         return self._settle_rest(jobs, done)
@@ -307,7 +324,13 @@ class JobQueue:
         return rows
 
     def _rows(self, statement: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
-        return transact(self._engine, lambda connection: self._execute(connection, statement, **parameters))
+        return self._transact(lambda connection: self._execute(connection, statement, **parameters))
+
+    def _transact(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        started = time.monotonic()
+        result = transact(self._engine, work)
+        self._observer.database_answered(time.monotonic() - started)
+        return result
 
     def _execute(self, connection: sa.Connection, statement: str, **parameters: Any) -> Sequence[sa.Row[Any]]:
         return connection.exec_driver_sql(statement, parameters | {"model_id": self._model_id}).all()

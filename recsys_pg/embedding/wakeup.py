@@ -47,7 +47,7 @@ class Listener:
     def _listen(self) -> None:
         try:
             driver = self._engine.raw_connection()
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:
             logger.debug("Nobody listens for new items: %s", error)
             return
         connection = driver.driver_connection

@@ -16,9 +16,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from recsys_pg.db import translated_errors
 from recsys_pg.deferred_index import built_last
 from recsys_pg.embedding.active_model import adopt_model
-from recsys_pg.embedding.batch import embed_batch
+from recsys_pg.embedding.batch import BatchEmbedder
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
-from recsys_pg.embedding.lanes import Bell, Lanes
+from recsys_pg.embedding.lanes import Bell, Lanes, Turns
+from recsys_pg.embedding.observer import Observer
 from recsys_pg.embedding.queue import Job, JobQueue
 from recsys_pg.embedding.upkeep import Upkeep
 from recsys_pg.embedding.wakeup import Listener
@@ -65,6 +66,7 @@ class Worker:
         lease_seconds: float = 300.0,
         max_attempts: int = 5,
         poll_seconds: float = 2.0,
+        observer: Observer | None = None,
     ) -> None:
         """A worker on a database.
 
@@ -72,7 +74,8 @@ class Worker:
         takes for them. ``concurrency`` such batches are in work at a time, each in a thread of its own, so
         that one is read or written while the model is at another; the embedder is called from all of these
         threads. An item that fails ``max_attempts`` times becomes a dead letter. An empty queue is looked
-        at again when the database tells of new items, and after ``poll_seconds``.
+        at again when the database tells of new items, and after ``poll_seconds``. ``observer`` is told of
+        the work, such as a `WorkerMetrics`.
 
         Raises:
             ModelError: the embedder's vectors are not of 384 dimensions.
@@ -90,13 +93,15 @@ class Worker:
                 raise InvalidArgumentError(f"{argument} is {value}.", "Pass a number above 0.")
         require_dimensions(embedder.name, embedder.dimensions)
         self._engine = engine
-        self._embedder = WatchedEmbedder(embedder)
+        self._observer = observer or Observer()
+        self._embedder = WatchedEmbedder(embedder, self._observer)
         self._batch_size = batch_size
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         self._poll_seconds = poll_seconds
         self._bell = Bell()
+        self._turns = Turns()
         self._left: SimpleQueue[list[Job]] = SimpleQueue()
         self._upkeep = Upkeep(engine, embedder)
 
@@ -159,14 +164,21 @@ class Worker:
                             failures = 0
                     except (OperationalError, InterfaceError, ModelUnavailableError) as error:
                         failures += 1
+                        self._observer.is_ready(False)
+                        self._observer.failed(error)
                         delay = min(_RECONNECT_LIMIT_SECONDS, 2.0**failures) * random.uniform(0.5, 1)  # noqa: S311
                         away = "model" if isinstance(error, ModelUnavailableError) else "database"
                         cause = error.orig if isinstance(error, DBAPIError) else error
                         logger.warning("The %s is away, next try in %.0f s: %s", away, delay, cause)
-                        stop.wait(delay)
+                        self._wait(stop, delay)
             finally:
                 listener.stop()
         return _report(counts, started)
+
+    def _wait(self, stop: threading.Event, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not stop.wait(min(1.0, seconds)):
+            self._observer.is_alive()
 
     def _open_queue(self) -> JobQueue:
         return JobQueue(
@@ -174,28 +186,45 @@ class Worker:
             adopt_model(self._engine, self._embedder),
             lease_seconds=self._lease_seconds,
             max_attempts=self._max_attempts,
+            observer=self._observer,
         )
 
     def _lanes(self, queue: JobQueue, idle_seconds: float | None = None) -> Lanes[Counter[str]]:
         is_service = idle_seconds is not None
+        batch = BatchEmbedder(queue, self._embedder, self._observer)
 
         def step(is_stopped: Callable[[], bool]) -> Counter[str] | None:
             self._release_left(queue)
             given_up = self._upkeep.run(queue, is_stopped) if is_service and self._upkeep.is_due() else 0
-            jobs = queue.claim(self._batch_size)
-            if not jobs:
-                given_up += self._upkeep.run(queue, is_stopped) if is_service else 0
-                return Counter(failed=given_up) if given_up else None
-            try:
-                return Counter(failed=given_up) + embed_batch(queue, self._embedder, jobs, is_stopped)
-            except BaseException:
-                # at once, or when the database is there again
-                self._left.put(jobs)
-                with suppress(DBAPIError):
-                    self._release_left(queue)
-                raise
+            # what may kill the process takes nothing with it
+            with self._turns.turn(lambda: queue.claim(self._batch_size), _has_suspect) as jobs:
+                outcomes = self._settle(batch, jobs, is_stopped)
+            if not jobs and is_service:
+                given_up += self._upkeep.run(queue, is_stopped)
+            self._observer.is_ready(True)
+            outcomes["failed"] += given_up
+            self._observer.settled(outcomes)
+            return outcomes if jobs or given_up else None
 
         return Lanes(step, self._concurrency, self._bell, idle_seconds)
+
+    def _settle(self, batch: BatchEmbedder, jobs: list[Job], is_stopped: Callable[[], bool]) -> Counter[str]:
+        try:
+            outcomes = batch.settle(jobs, is_stopped)
+        except BaseException:
+            # at once, or when the database is there again
+            self._left.put(jobs)
+            with suppress(DBAPIError):
+                self._release_left(batch.queue)
+            raise
+        if jobs:
+            logger.info(
+                "A batch of %d items: %s",
+                len(jobs),
+                ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "released",
+                extra={"item_ids": [job.item_id for job in jobs], **outcomes},
+            )
+        return outcomes
 
     def _release_left(self, queue: JobQueue) -> None:
         """Give back what an error left in our hands."""
@@ -209,6 +238,7 @@ class Worker:
                     raise
 
     def _require_return(self) -> None:
+        self._observer.is_alive()
         seconds = self._embedder.seconds_at_it()
         if seconds > self._lease_seconds:
             raise ModelError(
@@ -218,6 +248,10 @@ class Worker:
                 " found. If it is slow, claim fewer items at once (--batch-size), or for longer"
                 " (RECSYS_PG_WORKER_LEASE_SECONDS).",
             )
+
+
+def _has_suspect(jobs: list[Job]) -> bool:
+    return any(job.is_suspect for job in jobs)
 
 
 def _report(counts: Counter[str], started: float) -> WorkerReport:

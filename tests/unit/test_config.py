@@ -38,6 +38,7 @@ def test_each_field_is_a_variable_with_the_prefix(monkeypatch):
         "EMBEDDING_CACHED_TEXTS": "0",
         "WORKER_BATCH_SIZE": "8",
         "WORKER_CONCURRENCY": "1",
+        "WORKER_METRICS_PORT": "9100",
         "WORKER_LEASE_SECONDS": "60.5",
         "WORKER_MAX_ATTEMPTS": "3",
         "WORKER_POLL_SECONDS": "0.5",

@@ -79,13 +79,19 @@ def test_every_setting_given_to_a_container_is_one_that_the_package_reads(name):
 @pytest.mark.parametrize("name", OURS)
 def test_every_container_runs_a_command_that_exists(name):
     commands = [SERVICES[name]["command"]]
-    if "healthcheck" in SERVICES[name]:
-        probe = SERVICES[name]["healthcheck"]["test"]
-        assert probe[:2] == ["CMD", "recsys-pg"]
-        commands.append(probe[2:])
     for command in commands:
         shown = run(tool("recsys-pg"), *command, "--help")
         assert shown.returncode == 0, shown.stdout + shown.stderr
+
+
+def test_the_worker_is_asked_for_its_health_where_it_answers():
+    probe = SERVICES["worker"]["healthcheck"]["test"]
+    assert probe[:3] == ["CMD", "python", "-c"]
+    compile(probe[3], "healthcheck", "exec")
+    command = SERVICES["worker"]["command"]
+    port = command[command.index("--metrics-port") + 1]
+    assert f"http://127.0.0.1:{port}/readyz" in probe[3]
+    assert SERVICES["worker"]["expose"] == [port]
 
 
 def test_services_start_when_what_they_need_is_ready():
@@ -155,7 +161,7 @@ def test_the_image_runs_the_command_line_and_not_as_root():
     last = dict(last_stage)
     assert int(last["USER"]) > 0
     assert yaml.safe_load(last["ENTRYPOINT"]) == list(PROJECT["scripts"])
-    assert yaml.safe_load(last["CMD"]) == SERVICES["worker"]["command"]
+    assert yaml.safe_load(last["CMD"]) == SERVICES["worker"]["command"][:1]
 
 
 # constraints.txt

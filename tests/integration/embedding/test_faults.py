@@ -205,7 +205,7 @@ def test_a_worker_outlives_an_outage_of_the_database(engine, catalogue, make_emb
     stop = threading.Event()
     embedder = make_embedder(fall_out)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(Worker(engine, embedder, batch_size=10).run, stop)
+        running = pool.submit(Worker(engine, embedder, batch_size=10, concurrency=1).run, stop)
         deadline = time.monotonic() + 60
         while len(set(embedder.texts)) < 30 or len(embedder.texts) < 40:
             assert time.monotonic() < deadline

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from recsys_pg.embedding.lanes import Bell, Lanes
+from recsys_pg.embedding.lanes import Bell, Lanes, Turns
 
 
 def look() -> None:
@@ -94,3 +95,43 @@ def test_a_bell_that_rings_between_a_look_and_the_wait_is_heard():
     started = time.monotonic()
     bell.wait(rings, 60)
     assert time.monotonic() - started < 10
+
+
+def test_who_needs_to_be_alone_waits_for_the_others_and_keeps_them_from_choosing():
+    turns, begun, end, log = Turns(), threading.Event(), threading.Event(), []
+
+    def work(name, alone):
+        with turns.turn(lambda: log.append(f"{name} chooses") or name, lambda _: alone):
+            log.append(f"{name} works")
+            if name == "first":
+                begun.set()
+                end.wait(30)
+            log.append(f"{name} ends")
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(work, "first", False)
+        begun.wait(30)
+        alone = pool.submit(work, "alone", True)
+        while "alone chooses" not in log:
+            time.sleep(0.01)
+        last = pool.submit(work, "last", False)
+        time.sleep(0.1)
+        assert log == ["first chooses", "first works", "alone chooses"]
+        end.set()
+        for each in (first, alone, last):
+            each.result()
+    assert log[3:] == [
+        "first ends",
+        "alone works",
+        "alone ends",
+        "last chooses",
+        "last works",
+        "last ends",
+    ]
+
+
+def test_an_error_in_a_turn_ends_it():
+    turns = Turns()
+    for alone in (False, True, False):
+        with pytest.raises(KeyError), turns.turn(lambda: 1, lambda _, alone=alone: alone):
+            raise KeyError
