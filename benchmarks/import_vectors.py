@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=1)
     options = parser.parse_args()
     turns = []
-    with server_url() as server, tempfile.TemporaryDirectory() as folder:
+    with server_url(options.items) as server, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.parquet"
         write(path, options.items)
         for _ in range(options.turns):

@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=500)
     options = parser.parse_args()
-    with server_url() as server:
+    with server_url(options.items) as server:
         with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
             connection.execute(f"drop database if exists {DATABASE} with (force)")
             connection.execute(f"create database {DATABASE}")

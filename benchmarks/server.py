@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+from search_servers import server_settings
+
 from recsys_pg import embedded
 from recsys_pg.config import Settings
 
@@ -12,13 +15,22 @@ RESULTS = Path(__file__).parent / "results"
 
 
 @contextmanager
-def server_url() -> Iterator[str]:
-    """The server of RECSYS_PG_DATABASE_URL, or else an embedded one that is gone afterwards."""
+def server_url(rows: int | None = None) -> Iterator[str]:
+    """The server of RECSYS_PG_DATABASE_URL, or else an embedded one that is gone afterwards.
+
+    With ``rows``, the embedded one has memory for so many items: the settings of the search benchmark.
+    """
     configured = Settings().database_url
     if configured:
         yield configured
         return
     with tempfile.TemporaryDirectory(prefix="recsys_benchmark_") as folder:
         server = embedded.start(Path(folder) / "data", on_exit="stop")
+        if rows is not None:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                for name, value in server_settings(rows).items():
+                    connection.execute(f"alter system set {name} = '{value}'")
+            server.stop()
+            server = embedded.start(Path(folder) / "data", on_exit="stop")
         yield server.url
         server.stop()

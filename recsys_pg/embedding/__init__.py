@@ -4,6 +4,7 @@ Importing this package loads no torch; making a `SentenceTransformerEmbedder` do
 """
 
 from recsys_pg.embedding.active_model import require_model
+from recsys_pg.embedding.benchmark import Speed, measure_speed
 from recsys_pg.embedding.cache import CachingEmbedder
 from recsys_pg.embedding.embedder import Embeddings, TextEmbedder, check_vectors
 from recsys_pg.embedding.metrics import MetricsServer, WorkerMetrics
@@ -19,12 +20,14 @@ __all__ = [
     "MetricsServer",
     "Observer",
     "SentenceTransformerEmbedder",
+    "Speed",
     "TextEmbedder",
     "Worker",
     "WorkerMetrics",
     "WorkerReport",
     "bundled_model_path",
     "check_vectors",
+    "measure_speed",
     "requeue_failed",
     "require_model",
 ]

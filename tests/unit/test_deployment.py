@@ -153,7 +153,7 @@ def test_the_image_has_the_extras_that_its_services_need():
     (found,) = re.findall(r"\[([a-z,]+)\]", " ".join(rest for word, rest in instructions() if word == "RUN"))
     extras = set(found.split(","))
     assert extras <= set(EXTRAS)
-    assert extras == {"cli", "embed", "model", "train"}
+    assert extras == {"cli", "embed", "model", "train", "metrics"}
 
 
 def test_the_image_runs_the_command_line_and_not_as_root():

@@ -1,7 +1,10 @@
 """worker, requeue and train."""
 
+import json
 import signal
+import socket
 import time
+import urllib.request
 
 import numpy as np
 import psycopg
@@ -123,3 +126,23 @@ def test_train_dry_run_without_interactions_says_what_is_missing(cli, url):
     shown = cli("train", "--dry-run", "--database-url", url)
     assert shown.code == 0
     assert shown.out.startswith("No item graph: no interaction says")
+
+
+def test_a_worker_serves_its_metrics_and_logs_json(start_cli, url):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with psycopg.connect(**db.connection_parameters(url)) as connection:
+        connection.execute("insert into recsys.items (title) values ('A film'), ('Another film')")
+    worker = start_cli("worker", "--metrics-port", str(port), "--log-json", "--database-url", url)
+    wait_for(url, "select count(*) = 0 from recsys.embedding_jobs")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert 'recsys_worker_items_total{outcome="embedded"} 2.0' in answer.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        assert answer.status == 200
+    worker.send_signal(signal.SIGTERM)
+    _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    [batch] = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert (batch["levelname"], batch["embedded"], len(batch["item_ids"])) == ("INFO", 2, 2)
+    assert batch["message"] == "A batch of 2 items: 2 embedded"
