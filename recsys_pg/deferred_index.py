@@ -6,12 +6,13 @@ in share mode; who builds needs it alone, so that of several loads the last one 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.db import driver_connection
 from recsys_pg.types import Progress
@@ -52,14 +53,12 @@ def built_last(engine: sa.Engine, rows: int, progress: Progress | None = None) -
 
     It does where ``rows`` are at least 5,000 and as many as there are, which are few enough to be searched
     without it; or where it waits already. After an error in the block it is left to the next load or worker.
-    ``progress`` is told the blocks of the table that are indexed. The engine's connections have to reach the
-    server itself, not a proxy that pools transactions.
+    ``progress`` is told the blocks of the table that are indexed.
     """
-    with _connected(engine) as connection:
-        connection.execute("select pg_advisory_lock_shared(%s)", (_LOCK_KEY,))
-        is_deferred = _is_deferred(connection) or (_is_worth_it(connection, rows) and _defer(connection))
+    with _lock(engine, "pg_advisory_xact_lock_shared"):
+        with _connected(engine) as connection:
+            is_deferred = _is_deferred(connection) or (_is_worth_it(connection, rows) and _defer(connection))
         yield is_deferred
-    # on another connection: that one may have been cut in the long time
     if is_deferred:
         build_deferred(engine, progress)
 
@@ -67,21 +66,32 @@ def built_last(engine: sa.Engine, rows: int, progress: Progress | None = None) -
 def build_deferred(engine: sa.Engine, progress: Progress | None = None) -> bool:
     """Build the index if it waits and nobody loads any more; returns whether it was built."""
     with _connected(engine) as connection:
-        return _is_deferred(connection) and _build(connection, progress)
+        if not _is_deferred(connection):
+            return False
+        with _lock(engine, "pg_try_advisory_xact_lock") as is_alone:
+            return is_alone and _build(connection, progress)
+
+
+@contextmanager
+def _lock(engine: sa.Engine, function: str) -> Iterator[bool]:
+    """Hold the lock in a transaction, which a proxy that pools transactions keeps too; yields whether it is.
+
+    The transaction has no snapshot, so nothing waits for it. A load may outlive its connection.
+    """
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        connection.exec_driver_sql("set local idle_in_transaction_session_timeout = 0")
+        found = connection.exec_driver_sql(f"select {function}({_LOCK_KEY})").scalar()
+        try:
+            yield found is not False
+        finally:
+            with suppress(DBAPIError):
+                connection.rollback()
 
 
 @contextmanager
 def _connected(engine: sa.Engine) -> Iterator[psycopg.Connection[Any]]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        driver = driver_connection(connection)
-        try:
-            # so that a definition names every schema
-            driver.execute("set search_path = pg_catalog")
-            yield driver
-        finally:
-            # closed, and not given back to the pool, where it would keep its lock
-            driver.close()
-            connection.invalidate()
+        yield driver_connection(connection)
 
 
 def _is_deferred(connection: psycopg.Connection[Any]) -> bool:
@@ -100,6 +110,8 @@ def _defer(connection: psycopg.Connection[Any]) -> bool:
     try:
         with connection.transaction():
             connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+            # so that the definition names every schema
+            connection.execute("set local search_path = pg_catalog")
             row = connection.execute(_DEFER, {"name": INDEX}).fetchone()
             if row is None or not row[0]:
                 return _is_deferred(connection)
@@ -110,37 +122,30 @@ def _defer(connection: psycopg.Connection[Any]) -> bool:
 
 
 def _build(connection: psycopg.Connection[Any], progress: Progress | None) -> bool:
-    (alone,) = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() or (False,)
-    if not alone:
+    row = connection.execute(_DEFERRED, (INDEX,)).fetchone()
+    if row is None:
         return False
-    try:
-        row = connection.execute(_DEFERRED, (INDEX,)).fetchone()
-        if row is None:
-            return False
-        definition, is_there = row
-        if not is_there:
-            _drop(connection)
-            (rows,) = connection.execute("select count(*) from recsys.searchable_items").fetchone() or (0,)
-            create = definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
+    definition, is_there = row
+    if not is_there:
+        _drop(connection)
+        (rows,) = connection.execute("select count(*) from recsys.searchable_items").fetchone() or (0,)
+        create = definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1)
 
-            def build() -> None:
-                build_vector_index(
-                    connection,
-                    lambda: connection.execute(create),
-                    memory_mb=memory_mb_for(connection, rows, VECTOR_BYTES),
-                    undo=lambda: _drop(connection),
-                )
+        def build() -> None:
+            build_vector_index(
+                connection,
+                lambda: connection.execute(create),
+                memory_mb=memory_mb_for(connection, rows, VECTOR_BYTES),
+                undo=lambda: _drop(connection),
+            )
 
-            def report(blocks: int, total: int | None) -> None:
-                if progress is not None:
-                    progress("index", blocks, total)
+        def report(blocks: int, total: int | None) -> None:
+            if progress is not None:
+                progress("index", blocks, total)
 
-            watched(connection, build, report)
-        connection.execute(_FORGET, (INDEX,))
-        return True
-    finally:
-        if not connection.closed:
-            connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+        watched(connection, build, report)
+    connection.execute(_FORGET, (INDEX,))
+    return True
 
 
 def _drop(connection: psycopg.Connection[Any]) -> None:

@@ -42,10 +42,8 @@ class Upkeep:
         """Whether it cannot wait until the queue is empty."""
         return time.monotonic() >= self._popularity_from
 
-    def run(self, queue: JobQueue, is_stopped: Callable[[], bool]) -> int:
+    def run(self, queue: JobQueue) -> int:
         """Do what is due, unless another thread is at it; returns how many items were given up.
-
-        The index that a load has left to be built is built, if that ends before a stop.
 
         Raises:
             ModelError: the database was switched to another model.
@@ -56,12 +54,13 @@ class Upkeep:
             require_model(self._engine, self._embedder)
             buried = queue.bury()
             self.refresh()
-            self._build_index(is_stopped)
             return buried
         finally:
             self._lock.release()
 
-    def _build_index(self, is_stopped: Callable[[], bool]) -> None:
+    def build_index(self, is_stopped: Callable[[], bool]) -> None:
+        """Build the vector index that a load has left to be built, unless a stop comes before the end."""
+
         def look(*_: object) -> None:
             if is_stopped():
                 raise _StoppedError

@@ -123,6 +123,7 @@ class Worker:
             queue = self._open_queue()
             due = queue.pending()
             counts["failed"] = queue.bury()
+            self._observer.settled(counts)
             with built_last(self._engine, due, progress):
                 for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
                     counts += outcome
@@ -158,15 +159,17 @@ class Worker:
                     self._require_return()
 
                 while not stop.is_set():
+                    began = time.monotonic()
                     try:
                         for outcome in self._lanes(queue, self._poll_seconds).run(stop, look):
                             counts += outcome
-                            failures = 0
                     except (OperationalError, InterfaceError, ModelUnavailableError) as error:
-                        failures += 1
+                        was_well = time.monotonic() - began > _RECONNECT_LIMIT_SECONDS
+                        failures = 1 if was_well else failures + 1
                         self._observer.is_ready(False)
                         self._observer.failed(error)
-                        delay = min(_RECONNECT_LIMIT_SECONDS, 2.0**failures) * random.uniform(0.5, 1)  # noqa: S311
+                        longest = min(_RECONNECT_LIMIT_SECONDS, 2.0 ** min(failures, 10))
+                        delay = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
                         away = "model" if isinstance(error, ModelUnavailableError) else "database"
                         cause = error.orig if isinstance(error, DBAPIError) else error
                         logger.warning("The %s is away, next try in %.0f s: %s", away, delay, cause)
@@ -195,12 +198,13 @@ class Worker:
 
         def step(is_stopped: Callable[[], bool]) -> Counter[str] | None:
             self._release_left(queue)
-            given_up = self._upkeep.run(queue, is_stopped) if is_service and self._upkeep.is_due() else 0
+            given_up = self._upkeep.run(queue) if is_service and self._upkeep.is_due() else 0
             # what may kill the process takes nothing with it
             with self._turns.turn(lambda: queue.claim(self._batch_size), _has_suspect) as jobs:
                 outcomes = self._settle(batch, jobs, is_stopped)
             if not jobs and is_service:
-                given_up += self._upkeep.run(queue, is_stopped)
+                given_up += self._upkeep.run(queue)
+                self._upkeep.build_index(is_stopped)
             self._observer.is_ready(True)
             outcomes["failed"] += given_up
             self._observer.settled(outcomes)
