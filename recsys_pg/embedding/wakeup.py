@@ -39,10 +39,10 @@ class Listener:
             self._thread.start()
 
     def stop(self) -> None:
-        """Close the connection, at once."""
+        """Close the connection, at once; one that is being made is not waited for."""
         self._end.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(1.0)
 
     def _listen(self) -> None:
         try:

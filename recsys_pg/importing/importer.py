@@ -73,17 +73,18 @@ def import_dataset(
     with translated_errors(), _connected(engine) as connection:
         staging = Staging(connection, skip_invalid, progress)
         with connection.transaction():
-            # a read-only database refuses it at once
+            # who may not write learns it before files are read
             connection.execute("lock table recsys.interactions in share update exclusive mode")
-            staged_items = stage_entities(staging, ITEMS, dataset.items) if dataset.items else None
-            staged_users = stage_entities(staging, USERS, dataset.users) if dataset.users else None
-            staged_interactions = (
-                stage_interactions(staging, dataset.interactions, with_items=staged_items is not None)
-                if dataset.interactions
-                else None
-            )
-            if deactivate_missing is not None:
-                check_missing(connection, staged_items, deactivate_missing)
+        # not in one transaction: a long one would keep updates of others from staying cheap (HOT)
+        staged_items = stage_entities(staging, ITEMS, dataset.items) if dataset.items else None
+        staged_users = stage_entities(staging, USERS, dataset.users) if dataset.users else None
+        staged_interactions = (
+            stage_interactions(staging, dataset.interactions, with_items=staged_items is not None)
+            if dataset.interactions
+            else None
+        )
+        if deactivate_missing is not None:
+            check_missing(connection, staged_items, deactivate_missing)
         if staged_items:
             vectors = staged_items.count if "embedding" in staged_items.columns else 0
             with built_last(engine, vectors, progress):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from typing import Any, LiteralString
 
@@ -18,6 +19,8 @@ LISTED = 100
 """How many of the refused lines are listed; the others are counted."""
 
 _PROGRESS_ROWS = 10_000
+_COPY_ROWS = 50_000
+"""Rows of a COPY, and so of a transaction: as long as one lasts, vacuum removes nothing newer."""
 
 
 @dataclass
@@ -51,7 +54,10 @@ class Staging:
             )
         )
         names, types = ("line", *columns), ("int8", *columns.values())
-        count = copy_rows(self.connection, table, names, types, self._rows(source, attrgetter(*columns)))
+        rows, count, copied = self._rows(source, attrgetter(*columns)), 0, _COPY_ROWS
+        while copied == _COPY_ROWS:
+            copied = copy_rows(self.connection, table, names, types, islice(rows, _COPY_ROWS))
+            count += copied
         self.connection.execute(sql.SQL("analyze {}").format(sql.Identifier(table)))
         return count
 
