@@ -46,7 +46,33 @@ comment on function recsys.kept_price_band(smallint, numeric) is
 'The band that an item of a band stays in or comes to with a new price: it stays where the price is no more than 6 bands (11 %) away, so that the update stays cheap (HOT). So the price of an item of band b lies in the bands b - 6 to b + 6.';
 """
 
+# Prices and stock change most: a function that writes these three alone takes a third less time.
+PRICES = """
+create function recsys.keep_searchable_price() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    update recsys.searchable_items s
+    set price = new.price, price_band = recsys.kept_price_band(s.price_band, new.price), in_stock = new.in_stock
+    where s.id = new.id;
+    return null;
+end $$;
+comment on function recsys.keep_searchable_price() is
+'Keeps price and stock of recsys.searchable_items in step with recsys.items. Security definer: who writes the catalogue needs no right on the copy.';
+create trigger items_50_keep_changed_price after update on recsys.items
+    for each row when (old.price is distinct from new.price or old.in_stock is distinct from new.in_stock)
+    execute function recsys.keep_searchable_price();
+"""
+
 TRIGGER = """
+drop trigger items_50_keep_changed_searchable on recsys.items;
+create trigger items_50_keep_changed_searchable after update on recsys.items
+    for each row when (
+        {prices}old.category is distinct from new.category or old.tags is distinct from new.tags
+        or old.attributes is distinct from new.attributes or old.created_at is distinct from new.created_at
+        or old.embedding operator({vector}.<>) new.embedding
+        or (old.embedding is null) <> (new.embedding is null))
+    execute function recsys.keep_searchable_item();
+
 create or replace function recsys.keep_searchable_item() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -56,8 +82,8 @@ begin
     end if;
     if tg_op = 'UPDATE' then
         update recsys.searchable_items s
-        set price = new.price, price_band = {band}, in_stock = new.in_stock,
-            category = new.category, created_at = new.created_at, tags = new.tags, attributes = new.attributes
+        set {price_columns}category = new.category, created_at = new.created_at, tags = new.tags,
+            attributes = new.attributes
         where s.id = new.id and new.embedding operator({vector}.=) old.embedding;
         if found then
             return null;
@@ -96,12 +122,20 @@ def upgrade() -> None:
         " so that small price changes stay cheap (HOT).",
     )
     op.execute(KEPT)
-    _run(TRIGGER, vector=vector_schema(), band="recsys.kept_price_band(s.price_band, new.price)")
+    op.execute(PRICES)
+    _run(TRIGGER, vector=vector_schema(), prices="", price_columns="")
     op.execute(REFILL)
 
 
 def downgrade() -> None:
-    _run(TRIGGER, vector=vector_schema(), band="recsys.price_band(new.price)")
+    _run(
+        TRIGGER,
+        vector=vector_schema(),
+        prices="old.price is distinct from new.price or old.in_stock is distinct from new.in_stock or ",
+        price_columns="price = new.price, price_band = recsys.price_band(new.price), in_stock = new.in_stock, ",
+    )
+    op.execute("drop trigger items_50_keep_changed_price on recsys.items")
+    op.execute("drop function recsys.keep_searchable_price()")
     op.execute("drop function recsys.kept_price_band(smallint, numeric)")
     _run(BANDS, width="1.25")
     _run(

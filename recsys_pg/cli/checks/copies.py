@@ -15,7 +15,8 @@ _KEPT_BY = sa.text(
     select w.kind, w.name, w.created_in, min(t.tgrelid::regclass::text) as disabled_on
     from (values
         ('Trigger', 'items_50_keep_new_searchable', 'recsys.items', '0002_searchable_items.py'),
-        ('Trigger', 'items_50_keep_changed_searchable', 'recsys.items', '0002_searchable_items.py'),
+        ('Trigger', 'items_50_keep_changed_price', 'recsys.items', '0016_kept_price_bands.py'),
+        ('Trigger', 'items_50_keep_changed_searchable', 'recsys.items', '0016_kept_price_bands.py'),
         ('Trigger', 'items_60_keep_new_texts', 'recsys.items', '0005_text_search.py'),
         ('Trigger', 'items_60_keep_changed_text', 'recsys.items', '0005_text_search.py'),
         ('Constraint', 'searchable_items_id_fkey', 'recsys.searchable_items', '0002_searchable_items.py'),
