@@ -27,7 +27,7 @@ def vector_schema() -> str:
 BANDS = """
 create or replace function recsys.price_band(price numeric)
 returns smallint language sql immutable strict parallel safe as $$
-    select floor(ln(greatest(least(price, 1e12)::double precision, 1e-6)) / ln({width}))::smallint
+    select floor(ln(least(greatest(price, 1e-6), 1e12)::double precision) / ln({width}))::smallint
 $$;
 """
 
