@@ -38,7 +38,7 @@ where i.id = any (%s)
 """
 STATISTICS = """
 select relname, n_tup_upd, n_tup_hot_upd, pg_total_relation_size(relid), pg_indexes_size(relid),
-    pg_relation_size(coalesce(to_regclass('recsys.' || relname || '_embedding_idx'), 0))
+    coalesce(pg_relation_size(to_regclass('recsys.' || relname || '_embedding_idx')), 0)
 from pg_stat_user_tables where schemaname = 'recsys' and relname = any (%s)
 """
 RECALL = """

@@ -46,7 +46,7 @@ comment on function recsys.kept_price_band(smallint, numeric) is
 'The band that an item of a band stays in or comes to with a new price: it stays where the price is no more than 6 bands (11 %) away, so that the update stays cheap (HOT). So the price of an item of band b lies in the bands b - 6 to b + 6.';
 """
 
-# Prices and stock change most: a function that writes these three alone takes a third less time.
+# Prices and stock change most, so a function writes these three alone.
 PRICES = """
 create function recsys.keep_searchable_price() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
