@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 import psycopg
 import pyarrow as pa
-from psycopg.conninfo import make_conninfo
 from pyarrow import parquet
 from search_servers import machine
-from server import RESULTS, server_url
+from server import RESULTS, fresh_database, server_url
 
-from recsys_pg import db, schema
+from recsys_pg import db
 from recsys_pg.deferred_index import built_last
 from recsys_pg.importing import import_dataset, open_dataset
 from recsys_pg.repositories import copy_rows
@@ -104,13 +103,10 @@ def full_import(engine: Any, _url: str, path: Path, _items: int) -> dict[str, fl
 
 def timed(server: str, run: Callable[..., dict[str, float]], path: Path, items: int) -> dict[str, float]:
     """Seconds until the rows were there, and until their index was too, in a fresh database."""
-    with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
-        connection.execute(f"drop database if exists {DATABASE} with (force)")
-        connection.execute(f"create database {DATABASE}")
+    url = fresh_database(server, DATABASE)
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("checkpoint")
-    url = make_conninfo(**db.connection_parameters(server) | {"dbname": DATABASE})
     engine = db.create_engine(url)
-    schema.migrate(engine)
     found = run(engine, url, path, items)
     with psycopg.connect(url) as connection:
         complete = connection.execute(

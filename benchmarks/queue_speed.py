@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from psycopg.conninfo import make_conninfo
 from search_servers import machine
-from server import RESULTS, server_url
+from server import RESULTS, fresh_database, server_url
 
-from recsys_pg import db, schema
+from recsys_pg import db
 from recsys_pg.embedding import Worker
 
 DATABASE = "recsys_queue_speed"
@@ -79,13 +78,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=500)
     options = parser.parse_args()
     with server_url(options.items) as server:
-        with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
-            connection.execute(f"drop database if exists {DATABASE} with (force)")
-            connection.execute(f"create database {DATABASE}")
-        url = make_conninfo(**db.connection_parameters(server) | {"dbname": DATABASE})
-        engine = db.create_engine(url)
-        schema.migrate(engine)
-        engine.dispose()
+        url = fresh_database(server, DATABASE)
         with psycopg.connect(url, autocommit=True) as connection:
             started = time.perf_counter()
             connection.execute(INSERT, (options.items,))

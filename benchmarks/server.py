@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from search_servers import server_settings
 
-from recsys_pg import embedded
+from recsys_pg import db, embedded, schema
 from recsys_pg.config import Settings
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,3 +35,15 @@ def server_url(rows: int | None = None) -> Iterator[str]:
             server = embedded.start(Path(folder) / "data", on_exit="stop")
         yield server.url
         server.stop()
+
+
+def fresh_database(server: str, name: str) -> str:
+    """The URL of a new, migrated database on the server; one that had the name is gone."""
+    with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name} with (force)")
+        connection.execute(f"create database {name}")
+    url = make_conninfo(**db.connection_parameters(server) | {"dbname": name})
+    engine = db.create_engine(url)
+    schema.migrate(engine)
+    engine.dispose()
+    return url

@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 from search_servers import machine
-from server import RESULTS, server_url
+from server import RESULTS, fresh_database, server_url
 
-from recsys_pg import db, schema
+from recsys_pg import db
 from recsys_pg.deferred_index import built_last
 from recsys_pg.repositories import copy_rows
 
@@ -82,12 +81,8 @@ def main() -> None:
     parser.add_argument("--churns", type=int, default=10)
     options = parser.parse_args()
     with server_url(options.items) as server:
-        with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
-            connection.execute(f"drop database if exists {DATABASE} with (force)")
-            connection.execute(f"create database {DATABASE}")
-        url = make_conninfo(**db.connection_parameters(server) | {"dbname": DATABASE})
+        url = fresh_database(server, DATABASE)
         engine = db.create_engine(url)
-        schema.migrate(engine)
         with psycopg.connect(url, autocommit=True) as connection:
             with built_last(engine, options.items):
                 copy_rows(

@@ -21,12 +21,11 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from psycopg.conninfo import make_conninfo
 from pyarrow import parquet
 from search_servers import machine
-from server import RESULTS, server_url
+from server import RESULTS, fresh_database, server_url
 
-from recsys_pg import db, schema
+from recsys_pg import db
 from recsys_pg.embedding import SentenceTransformerEmbedder, Worker
 from recsys_pg.embedding.model_files import find_model
 
@@ -66,11 +65,9 @@ def films(n: int) -> list[tuple[str, str]]:
     return found[:n]
 
 
-def work(server: str, texts: list[tuple[str, str]], results: Any) -> None:
+def work(url: str, texts: list[tuple[str, str]], results: Any) -> None:
     """In a process of its own, whose memory is the worker's."""
-    url = make_conninfo(**db.connection_parameters(server) | {"dbname": DATABASE})
     engine = db.create_engine(url)
-    schema.migrate(engine)
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.cursor() as cursor:
             cursor.executemany("insert into recsys.items (title, description) values (%s, %s)", texts)
@@ -131,10 +128,7 @@ def main() -> None:
     turns = []
     with server_url() as server:
         for turn in range(options.turns):
-            with psycopg.connect(**db.connection_parameters(server), autocommit=True) as connection:
-                connection.execute(f"drop database if exists {DATABASE} with (force)")
-                connection.execute(f"create database {DATABASE}")
-            worker = in_process(work, server, texts)
+            worker = in_process(work, fresh_database(server, DATABASE), texts)
             contents = [content for content, _ in worker["rows"]]
             library = in_process(encode, contents)
             ours = np.stack([vector for _, vector in worker.pop("rows")])

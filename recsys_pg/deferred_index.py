@@ -29,14 +29,10 @@ _MOST_WITHOUT = 30_000
 
 _EMBEDDED = "select count(*) from (select from recsys.searchable_items limit %s) s"
 _DEFER = """
-with definition as (
-    insert into recsys.deferred_indexes (index_name, definition)
-    select %(name)s, pg_get_indexdef(i.indexrelid)
-    from pg_index i where i.indexrelid = to_regclass('recsys.' || %(name)s) and i.indisvalid
-    on conflict (index_name) do nothing
-    returning index_name
-)
-select count(*) from definition
+insert into recsys.deferred_indexes (index_name, definition)
+select %(name)s, pg_get_indexdef(i.indexrelid)
+from pg_index i where i.indexrelid = to_regclass('recsys.' || %(name)s) and i.indisvalid
+on conflict (index_name) do nothing
 """
 _DEFERRED = """
 select d.definition, coalesce(i.indisvalid and i.indisready, false)
@@ -112,8 +108,7 @@ def _defer(connection: psycopg.Connection[Any]) -> bool:
             connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
             # so that the definition names every schema
             connection.execute("set local search_path = pg_catalog")
-            row = connection.execute(_DEFER, {"name": INDEX}).fetchone()
-            if row is None or not row[0]:
+            if connection.execute(_DEFER, {"name": INDEX}).rowcount == 0:
                 return _is_deferred(connection)
             connection.execute(sql.SQL("drop index {}").format(sql.Identifier("recsys", INDEX)))
     except (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege):

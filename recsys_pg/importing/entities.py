@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
@@ -167,7 +168,7 @@ def write_entities(staging: Staging, staged: Staged) -> Written:
 
     staging.report(phase, 0, staged.count)
     for count, lines in _chunks(connection, entity):
-        added, changed = _again_after_deadlock(lambda lines=lines: write(lines))  # type: ignore[misc]
+        added, changed = _again_after_deadlock(partial(write, lines))
         inserted, updated, done = inserted + added, updated + changed, done + count
         staging.report(phase, done, staged.count)
     connection.execute(_compose(entity, "analyze {table}"))
