@@ -21,6 +21,7 @@ class EmbeddingStatus:
     failed: int
     oldest_pending_at: datetime | None
     oldest_pending_seconds: float | None
+    is_standby: bool
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 -- All that is kept about a user, as one JSON object: for a person's request to see it.
 --
 -- Arguments: user_id
--- Keys: id, external_id, attributes, created_at; taste, the vector that similar users are found by, or null; interactions,
--- oldest first, each with item_id, item_external_id, title, kind, value, event_id, occurred_at; and impressions, each with
--- item_id, item_external_id, title, shown_at, times.
+-- Keys: id, external_id, attributes, created_at; taste, the vector that similar users are found by, or null, and
+-- standby_taste, that of the standby embedding model; interactions, oldest first, each with item_id, item_external_id,
+-- title, kind, value, event_id, occurred_at; and impressions, each with item_id, item_external_id, title, shown_at, times.
 -- Errors: RS010, RS001 for a user id that is NULL or unknown.
 -- Example: select jsonb_pretty(recsys_api.export_user(42));
 create or replace function recsys_api.export_user(user_id bigint)
@@ -16,7 +16,7 @@ begin
     return (
         select jsonb_build_object(
             'id', u.id, 'external_id', u.external_id, 'attributes', u.attributes, 'created_at', u.created_at,
-            'taste', to_jsonb(u.embedding::real[]),
+            'taste', to_jsonb(u.embedding::real[]), 'standby_taste', to_jsonb(u.standby_embedding::real[]),
             'interactions', (
                 select coalesce(jsonb_agg(jsonb_build_object('item_id', i.id, 'item_external_id', i.external_id,
                     'title', i.title, 'kind', a.kind, 'value', a.value, 'event_id', a.event_id,

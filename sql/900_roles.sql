@@ -47,7 +47,7 @@ begin
     end loop;
     if has_app then
         grant usage on schema recsys, recsys_api to recsys_app;
-        grant select on recsys.items, recsys.searchable_items, recsys.item_texts, recsys.users, recsys.interactions,
+        grant select on recsys.items, recsys.searchable_items, recsys.standby_searchable_items, recsys.item_texts, recsys.users, recsys.interactions,
             recsys.interaction_kinds, recsys.item_neighbors, recsys.item_factors, recsys.item_residuals,
             recsys.item_popularity, recsys.models, recsys.settings, recsys.filter_rules,
             recsys.search_indexes, recsys.deferred_indexes, recsys.catalogue_language, recsys.scenarios, recsys.scenario_boosts,

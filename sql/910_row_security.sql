@@ -7,8 +7,8 @@ declare
     is_secured boolean := (select c.relrowsecurity from pg_class c where c.oid = 'recsys.items'::regclass);
     copy       regclass;
 begin
-    foreach copy in array array['recsys.searchable_items', 'recsys.item_texts', 'recsys.item_factors',
-        'recsys.item_residuals']::regclass[] loop
+    foreach copy in array array['recsys.searchable_items', 'recsys.standby_searchable_items', 'recsys.item_texts',
+        'recsys.item_factors', 'recsys.item_residuals']::regclass[] loop
         continue when is_secured = (select c.relrowsecurity from pg_class c where c.oid = copy);
         execute format('alter table %s %s row level security', copy,
             case when is_secured then 'enable' else 'disable' end);

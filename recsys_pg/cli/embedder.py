@@ -17,8 +17,8 @@ def load_embedder() -> SentenceTransformerEmbedder:
         return SentenceTransformerEmbedder(settings.embedding_model, threads=settings.embedding_threads)
 
 
-def load_worker_embedder() -> tuple[TextEmbedder, str]:
-    """The same for many texts, as fast as the settings and the machine allow; and how it computes.
+def load_worker_embedder(name: str | None = None) -> tuple[TextEmbedder, str]:
+    """The same for many texts, or another model, as fast as settings and machine allow; and how it computes.
 
     Raises:
         MissingDependencyError, ModelError: as above.
@@ -26,7 +26,7 @@ def load_worker_embedder() -> tuple[TextEmbedder, str]:
     settings = Settings()
     with waiting("Loading the embedding model"):
         model = SentenceTransformerEmbedder(
-            settings.embedding_model,
+            name or settings.embedding_model,
             threads=settings.embedding_threads,
             batch_tokens=settings.embedding_batch_tokens,
             precision=settings.embedding_precision,

@@ -1,4 +1,4 @@
-"""The commands for trained models: model list, show, activate, rollback."""
+"""The commands for models: those for trained ones, and switch for the embedding model."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +7,8 @@ import typer
 
 from recsys_pg.cli.database import connected_to_schema
 from recsys_pg.cli.output import AsJson, Column, print_json, print_line, print_table
+from recsys_pg.cli.progress import progress_bars
+from recsys_pg.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from recsys_pg.cli.trained_models import TrainedModel
@@ -18,7 +20,7 @@ Id = Annotated[int, typer.Argument(metavar="ID", help="Of the model; see recsys-
 
 @model.callback()
 def overview(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the trained models, show how one came about, or switch to another.
+    """List the trained models, show how one came about, go to another; or change the embedding model.
 
     \b
     Examples:
@@ -26,6 +28,7 @@ def overview(context: typer.Context, as_json: AsJson = False) -> None:
       recsys-pg model show 7
       recsys-pg model activate 7
       recsys-pg model rollback
+      recsys-pg model switch sentence-transformers/multi-qa-MiniLM-L6-cos-v1
     """
     if context.invoked_subcommand is None:
         list_models(context, as_json=as_json)
@@ -148,6 +151,108 @@ def rollback(context: typer.Context, as_json: AsJson = False) -> None:
       recsys-pg model rollback
     """
     _switch(context, None, as_json)
+
+
+@model.command()
+def switch(
+    context: typer.Context,
+    *,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Of the embedding model, on the Hugging Face hub, or its folder."
+        ),
+    ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Give up the way back: remove the vectors of the model before.")
+    ] = False,
+    min_coverage: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=1, help="Of the items with a vector, those that must have a new one."
+        ),
+    ] = 0.99,
+    min_recall: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=1, help="Of what is nearest, what the new vector index must find."
+        ),
+    ] = 0.95,
+    wait: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="How long to wait in the end for transactions that hold a table."
+        ),
+    ] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Change the embedding model of the database while searches go on.
+
+    Every item is embedded by the new model beside the vectors in use, by this command and by each worker
+    that is started with that model; indexes, tastes and kept search texts are made beside too, and checked.
+    Then the new ones take the place of the old in one moment: no search sees both. It takes as long as
+    embedding everything, and room for as many vectors again. Whatever ends it, the same command goes on
+    where it was.
+
+    The old vectors stay, and workers of the old model keep them up to date, until --finish: a switch back to
+    it takes seconds. Needs the extras embed and train, the owner of the tables, and a connection to the
+    server itself.
+
+    \b
+    Examples:
+      recsys-pg model switch sentence-transformers/multi-qa-MiniLM-L6-cos-v1
+      recsys-pg model switch sentence-transformers/all-MiniLM-L6-v2   # back
+      recsys-pg model switch --finish
+    """
+    if finish == (name is not None):
+        raise InvalidArgumentError(
+            "Both NAME and --finish were given." if finish else "Neither NAME nor --finish was given.",
+            "Name the model to switch to; or pass --finish alone, to give up the way back.",
+        )
+    if name is None:
+        _finish_switch(context, as_json=as_json)
+        return
+    from recsys_pg.cli.embedder import load_worker_embedder
+    from recsys_pg.model_switch import switch_model
+
+    with connected_to_schema(context) as engine:
+        embedder, _ = load_worker_embedder(name)
+        with progress_bars() as progress:
+            report = switch_model(
+                engine,
+                embedder,
+                min_coverage=min_coverage,
+                min_recall=min_recall,
+                patience_seconds=wait,
+                progress=progress,
+            )
+    if as_json:
+        print_json(report)
+        return
+    print_line(
+        f"{report.model} is the embedding model now: {report.items:,} items, recall {report.recall:.3f},"
+        f" in {report.seconds:,.0f} s, of which others waited {1000 * report.held_seconds:.0f} ms."
+    )
+    if report.uncovered:
+        print_line(f"{report.uncovered:,} items have no vector yet; most of them wait for a worker.")
+    print_line(
+        f"Now start workers and applications with RECSYS_PG_EMBEDDING_MODEL={report.model}, and train:"
+    )
+    print_line("what a trained model makes of new items' texts was learned from the vectors before.")
+    print_line(f"Back: recsys-pg model switch {report.before}. For good: recsys-pg model switch --finish.")
+
+
+def _finish_switch(context: typer.Context, *, as_json: bool) -> None:
+    from recsys_pg.model_switch import finish_switch
+
+    with connected_to_schema(context) as engine, progress_bars() as progress:
+        given_up = finish_switch(engine, progress)
+    if as_json:
+        print_json({"given_up": given_up})
+    elif given_up is None:
+        print_line("There was no model to give up.")
+    else:
+        print_line(f"The vectors of {given_up} are gone; a switch back to it embeds everything again.")
 
 
 def compared(users: int, ndcg: float, active_ndcg: float, low: float, high: float) -> str:

@@ -61,7 +61,7 @@ def _print(overview: "Overview") -> None:
             if model.oldest_pending_seconds
             else ""
         )
-        state = "" if model.is_active else " (not active)"
+        state = "" if model.is_active else " (standby)" if model.is_standby else " (not active)"
         print_line(
             f"embedding  {model.model}{state}: {model.embedded:,} done, {model.pending:,} waiting{waiting},"
             f" {model.failed:,} failed"

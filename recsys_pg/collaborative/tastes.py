@@ -43,7 +43,7 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
         connection: of the owner, in autocommit.
         progress: called during "refresh tastes" and "index tastes".
     """
-    with _alone(connection):
+    with alone_at_tastes(connection):
         is_indexed = _refresh(connection, progress)
     # who waits for the lock is older than the build, and a concurrent build waits for who is older
     if not is_indexed:
@@ -56,7 +56,7 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
 
 
 @contextmanager
-def _alone(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def alone_at_tastes(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Let nobody else refresh tastes meanwhile, who would lock the same users in another order."""
     connection.execute("select pg_advisory_lock(hashtext('recsys_api.refresh_tastes'))")
     try:
@@ -75,13 +75,18 @@ def _refresh(connection: psycopg.Connection[Any], progress: Progress) -> bool:
         is_indexed = False
     if not is_indexed:
         connection.execute(_DROP)
-    connection.execute("select recsys_api._refresh_center()")
-    _refresh_all(connection, users, progress)
+    compute_tastes(connection, users, progress)
     return is_indexed
 
 
-def _refresh_all(connection: psycopg.Connection[Any], users: int, progress: Progress) -> None:
-    """Users by their ids, some thousand a transaction, on two connections that share the work."""
+def compute_tastes(
+    connection: psycopg.Connection[Any], users: int, progress: Progress, *, is_standby: bool = False
+) -> None:
+    """The center, then users by their ids, some thousand a transaction, on two connections at a time.
+
+    With ``is_standby``, those among the vectors of the standby model.
+    """
+    connection.execute("select recsys_api._refresh_center(%s)", (is_standby,))
     with ExitStack() as stack, ThreadPoolExecutor(_CONNECTIONS) as pool:
         free: SimpleQueue[psycopg.Connection[Any]] = SimpleQueue()
         for _ in range(_CONNECTIONS):
@@ -90,7 +95,7 @@ def _refresh_all(connection: psycopg.Connection[Any], users: int, progress: Prog
         def refresh(between: tuple[int, int]) -> None:
             other = free.get()
             try:
-                other.execute("select recsys_api._refresh_tastes_between(%s, %s)", between)
+                other.execute("select recsys_api._refresh_tastes_between(%s, %s, %s)", (*between, is_standby))
             finally:
                 free.put(other)
 

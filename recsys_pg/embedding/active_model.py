@@ -1,5 +1,9 @@
-"""Which model the vectors in the database belong to, so that no worker mixes others among them."""
+"""Which models the vectors in the database belong to, so that no worker mixes others among them.
 
+Searches use those of the active model; those of the standby model are kept beside, for a switch.
+"""
+
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
@@ -10,6 +14,7 @@ from recsys_pg.embedding.transactions import transact
 from recsys_pg.errors import ModelError
 
 _ACTIVE = "select id, name, revision from recsys.models where purpose = 'embedding' and is_active"
+_STANDBY = "select id, name, revision from recsys.models where purpose = 'embedding' and is_standby"
 
 _ACTIVATE = """
 insert into recsys.models (purpose, name, revision, is_active) values ('embedding', :name, :revision, true)
@@ -24,30 +29,44 @@ on conflict (item_id, model_id) do nothing
 """
 
 
-def require_model(engine: sa.Engine, embedder: TextEmbedder) -> int:
-    """The id of the active embedding model, which is the embedder's.
+@dataclass(frozen=True)
+class KnownModel:
+    """An embedding model of the database, and whether searches use its vectors or they are kept beside."""
+
+    id: int
+    is_active: bool
+
+
+def require_model(engine: sa.Engine, embedder: TextEmbedder) -> KnownModel:
+    """The active or the standby model, which is the embedder's.
 
     Raises:
-        ModelError: another one is active, or none.
+        ModelError: it is neither.
     """
-    active = transact(engine, _active)
-    if not _is_model(active, embedder):
-        _refuse(active, embedder)
-    return int(active.id)
+    known = transact(engine, partial(_known, embedder=embedder))
+    if known is None:
+        _refuse(transact(engine, _active), embedder)
+    return known
 
 
-def adopt_model(engine: sa.Engine, embedder: TextEmbedder) -> int:
-    """The id of the active embedding model, which is or becomes the embedder's.
+def adopt_model(engine: sa.Engine, embedder: TextEmbedder) -> KnownModel:
+    """The same; or the embedder's model becomes the active one.
 
     It takes the place of another one while no item has a vector; the waiting jobs become its own.
 
     Raises:
         ModelError: the database holds vectors of another model.
     """
-    active = transact(engine, _active)
-    if _is_model(active, embedder):
-        return int(active.id)
-    return transact(engine, partial(_replace, embedder=embedder))
+    known = transact(engine, partial(_known, embedder=embedder))
+    return known or KnownModel(transact(engine, partial(_replace, embedder=embedder)), is_active=True)
+
+
+def _known(connection: sa.Connection, embedder: TextEmbedder) -> KnownModel | None:
+    for statement, is_active in ((_ACTIVE, True), (_STANDBY, False)):
+        model: Any = connection.execute(sa.text(statement)).one_or_none()
+        if _is_model(model, embedder):
+            return KnownModel(int(model.id), is_active)
+    return None
 
 
 def _replace(connection: sa.Connection, embedder: TextEmbedder) -> int:
@@ -81,5 +100,6 @@ def _refuse(active: Any, embedder: TextEmbedder) -> NoReturn:
         raise ModelError(f"The database has no active embedding model; {loaded}.", "Run: recsys-pg migrate.")
     raise ModelError(
         f"The vectors in the database belong to {active.name} ({active.revision}); {loaded}.",
-        f"Load the database's model: set RECSYS_PG_EMBEDDING_MODEL to {active.name}, or to its folder.",
+        f"Load the database's model: set RECSYS_PG_EMBEDDING_MODEL to {active.name}, or to its folder."
+        f" To change the database's: recsys-pg model switch {embedder.name}.",
     )

@@ -40,7 +40,7 @@ with due as materialized (
     from recsys.embedding_jobs j
     where j.model_id = %(model_id)s and j.failed_at is null and j.available_at <= now()
         and (j.lease_token is null or j.attempts < %(max_attempts)s)
-        and exists (select from recsys.models m where m.id = %(model_id)s and m.is_active)
+        and exists (select from recsys.models m where m.id = %(model_id)s and (m.is_active or m.is_standby))
     order by j.available_at
     limit %(limit)s
     for update of j skip locked
@@ -86,7 +86,11 @@ select count(*) as pending from recsys.embedding_jobs
 where model_id = %(model_id)s and failed_at is null and available_at <= now()
 """
 
-_HOLD_MODEL = "select 1 from recsys.models where id = %(model_id)s and is_active for key share"
+# keeps the model what it is until the vectors are committed: see active_model and model_switch
+_HOLD_MODEL = """
+select is_active from recsys.models
+where id = %(model_id)s and (is_active or is_standby) for key share
+"""
 
 # The text is compared under the item's lock: a claim can get the job of a new text yet read the old one.
 _WRITE = """
@@ -106,10 +110,10 @@ done as (
     returning j.item_id, l.position
 )
 update recsys.items i
-set embedding = (%(vectors)s)[(d.position - 1) * %(dimensions)s + 1 : d.position * %(dimensions)s],
-    embedding_model_id = %(model_id)s
+set {slot}embedding = (%(vectors)s)[(d.position - 1) * %(dimensions)s + 1 : d.position * %(dimensions)s],
+    {slot}embedding_model_id = %(model_id)s
 from done d
-where i.id = d.item_id and i.embedding_model_id is distinct from %(model_id)s
+where i.id = d.item_id and i.{slot}embedding_model_id is distinct from %(model_id)s
 returning i.id
 """
 
@@ -226,7 +230,7 @@ class JobQueue:
         """Take up to ``limit`` jobs, the longest due first, for ``lease_seconds``; an attempt of each.
 
         Where one of them was claimed before and its worker ended without an outcome, that one alone. Empty
-        when nothing is due, or when the model is not the active one any more.
+        when nothing is due, or when the model is neither active nor standby any more.
         """
         rows = self._rows(
             _CLAIM, limit=limit, lease_seconds=self._lease_seconds, max_attempts=self._max_attempts
@@ -248,19 +252,20 @@ class JobQueue:
         """
 
         def complete(connection: sa.Connection) -> int | None:
-            # keeps the model active until the vectors are committed: see active_model
-            if not self._execute(connection, _HOLD_MODEL):
+            held = self._execute(connection, _HOLD_MODEL)
+            if not held:
                 return None
             RealArray.register(driver_connection(connection))
             written = self._execute(
                 connection,
-                _WRITE,
+                _WRITE.format(slot="" if held[0].is_active else "standby_"),
                 hashes=[job.content_hash for job in jobs],
                 vectors=RealArray(vectors),
                 dimensions=DIMENSIONS,
                 **_claims(jobs),
             )
-            self._map(connection, [job.item_id for job in jobs])
+            if held[0].is_active:
+                self._map(connection, [job.item_id for job in jobs])
             return len(written)
 
         done = self._transact(complete)

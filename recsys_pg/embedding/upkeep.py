@@ -46,7 +46,7 @@ class Upkeep:
         """Do what is due, unless another thread is at it; returns how many items were given up.
 
         Raises:
-            ModelError: the database was switched to another model.
+            ModelError: the database keeps no vectors of the model any more.
         """
         if not self._lock.acquire(blocking=False):
             return 0

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from recsys_pg.db import translated_errors
 from recsys_pg.deferred_index import built_last
-from recsys_pg.embedding.active_model import adopt_model
+from recsys_pg.embedding.active_model import KnownModel, adopt_model
 from recsys_pg.embedding.batch import BatchEmbedder
 from recsys_pg.embedding.embedder import TextEmbedder, require_dimensions
 from recsys_pg.embedding.lanes import Bell, Lanes, Turns
@@ -120,11 +120,12 @@ class Worker:
         started = time.monotonic()
         counts: Counter[str] = Counter()
         with translated_errors():
-            queue = self._open_queue()
+            queue, model = self._open_queue()
             due = queue.pending()
             counts["failed"] = queue.bury()
             self._observer.settled(counts)
-            with built_last(self._engine, due, progress):
+            # the index of the standby vectors is built by who switches to them
+            with built_last(self._engine, due if model.is_active else 0, progress):
                 for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
                     counts += outcome
                     if progress:
@@ -141,8 +142,8 @@ class Worker:
         Popularity is refreshed every 5 minutes, tastes once after the first vectors.
 
         Raises:
-            ModelError: the database holds vectors of another model, or was switched to one; or the model does
-                not return.
+            ModelError: the database holds vectors of other models, or the worker's is given up (recsys-pg
+                model switch --finish); or the model does not return.
             DatabaseUnavailableError: at the start only.
             RecsysError: the database is read-only, lacks the schema or a privilege.
         """
@@ -150,7 +151,7 @@ class Worker:
         counts: Counter[str] = Counter()
         failures = 0
         with translated_errors():
-            queue = self._open_queue()
+            queue, _ = self._open_queue()
             listener = Listener(self._engine, self._bell)
             try:
 
@@ -183,14 +184,16 @@ class Worker:
         while time.monotonic() < until and not stop.wait(min(1.0, seconds)):
             self._observer.is_alive()
 
-    def _open_queue(self) -> JobQueue:
-        return JobQueue(
+    def _open_queue(self) -> tuple[JobQueue, KnownModel]:
+        model = adopt_model(self._engine, self._embedder)
+        queue = JobQueue(
             self._engine,
-            adopt_model(self._engine, self._embedder),
+            model.id,
             lease_seconds=self._lease_seconds,
             max_attempts=self._max_attempts,
             observer=self._observer,
         )
+        return queue, model
 
     def _lanes(self, queue: JobQueue, idle_seconds: float | None = None) -> Lanes[Counter[str]]:
         is_service = idle_seconds is not None

@@ -22,6 +22,7 @@ from recsys_pg.models.search import (
     RecallCheck,
     SearchableItem,
     SearchIndex,
+    StandbySearchableItem,
 )
 from recsys_pg.models.tables import (
     ApiObject,
@@ -65,5 +66,6 @@ __all__ = [
     "SearchIndex",
     "SearchableItem",
     "Setting",
+    "StandbySearchableItem",
     "User",
 ]

@@ -22,21 +22,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 from recsys_pg.models.base import Base, Embedding, EmbeddingType, now
 
 
-class SearchableItem(Base):
-    """An item with an embedding once more, narrow: filter columns and the code; kept by triggers."""
-
-    __tablename__ = "searchable_items"
-    __table_args__ = (
-        Index("searchable_items_category_idx", "category", "id"),
-        Index("searchable_items_price_band_idx", "price_band", "id"),
-        Index("searchable_items_tags_idx", "tags", postgresql_using="gin"),
+def _searchable_indexes(table: str) -> tuple[Index, ...]:
+    return (
+        Index(f"{table}_category_idx", "category", "id"),
+        Index(f"{table}_price_band_idx", "price_band", "id"),
+        Index(f"{table}_tags_idx", "tags", postgresql_using="gin"),
         Index(
-            "searchable_items_attributes_idx",
+            f"{table}_attributes_idx",
             "attributes",
             postgresql_using="gin",
             postgresql_ops={"attributes": "jsonb_path_ops"},
         ),
     )
+
+
+class SearchableColumns:
+    """What a filter asks of an item, and its embedding as a code."""
 
     id: Mapped[int] = mapped_column(
         ForeignKey("recsys.items.id", onupdate="CASCADE", ondelete="CASCADE"), primary_key=True
@@ -49,6 +50,20 @@ class SearchableItem(Base):
     code: Mapped[str] = mapped_column(BIT(1152))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     attributes: Mapped[dict[str, Any]]
+
+
+class SearchableItem(SearchableColumns, Base):
+    """An item with an embedding once more, narrow: filter columns and the code; kept by triggers."""
+
+    __tablename__ = "searchable_items"
+    __table_args__ = _searchable_indexes("searchable_items")
+
+
+class StandbySearchableItem(SearchableColumns, Base):
+    """The same of an item's standby embedding; the two exchange their names in a switch of the model."""
+
+    __tablename__ = "standby_searchable_items"
+    __table_args__ = _searchable_indexes("standby_searchable_items")
 
 
 class CatalogueLanguage(Base):

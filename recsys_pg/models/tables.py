@@ -30,6 +30,7 @@ class Model(Base):
     __tablename__ = "models"
     __table_args__ = (
         Index("models_active_purpose_idx", "purpose", unique=True, postgresql_where=text("is_active")),
+        Index("models_standby_purpose_idx", "purpose", unique=True, postgresql_where=text("is_standby")),
         Index(
             "models_embedding_name_idx",
             "name",
@@ -55,6 +56,7 @@ class Model(Base):
     length_classes: Mapped[bytes | None]
     class_lengths: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
     scanned_from: Mapped[float | None] = mapped_column(REAL)
+    is_standby: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class Item(Base):
@@ -99,6 +101,9 @@ class Item(Base):
     embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
     embedding_content_hash: Mapped[UUID | None]
+    standby_embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
+    standby_embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
+    standby_embedding_content_hash: Mapped[UUID | None]
 
 
 class User(Base):
@@ -121,6 +126,8 @@ class User(Base):
     created_at: Mapped[datetime] = now()
     embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
     embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
+    standby_embedding: Mapped[Embedding | None] = mapped_column(EmbeddingType)
+    standby_embedding_model_id: Mapped[int | None] = mapped_column(ForeignKey("recsys.models.id"))
 
 
 class InteractionKind(Base):

@@ -31,7 +31,7 @@ def test_embedding_status_lists_the_active_model_first(reports, session):
     assert isinstance(active, EmbeddingStatus)
     assert (active.is_active, active.embedded, active.pending, active.failed) == (True, 58, 2, 0)
     assert active.oldest_pending_seconds == 0.0
-    assert other == EmbeddingStatus("a-model", False, 0, 0, 0, None, None)
+    assert other == EmbeddingStatus("a-model", False, 0, 0, 0, None, None, False)
 
 
 def test_catalogue_coverage(reports):

@@ -261,12 +261,12 @@ def test_every_constraint_and_index_is_named_after_its_table(catalogue):
         """
         select c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid
         where c.connamespace = 'recsys'::regnamespace and c.contype <> 'n' and t.relname <> 'alembic_version'
-            and c.conname !~ ('^' || t.relname || '_(\\w+_)?(pkey|fkey|key|check)$')
+            and c.conname !~ ('^(standby_)?' || t.relname || '_(\\w+_)?(pkey|fkey|key|check)$')
         union all
         select i.relname
         from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
         where t.relnamespace = 'recsys'::regnamespace and t.relname <> 'alembic_version'
-            and i.relname !~ ('^' || t.relname || '_(\\w+_)?(pkey|key|idx)$')
+            and i.relname !~ ('^(standby_)?' || t.relname || '_(\\w+_)?(pkey|key|idx)$')
         """
     )
     assert strange.fetchall() == []

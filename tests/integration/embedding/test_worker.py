@@ -128,6 +128,7 @@ def test_a_worker_with_another_model_than_the_vectors_is_refused(engine, catalog
     assert str(refusal.value) == (
         "The vectors in the database belong to hash (1); the loaded model is hash (2)."
         " Load the database's model: set RECSYS_PG_EMBEDDING_MODEL to hash, or to its folder."
+        " To change the database's: recsys-pg model switch hash."
     )
     assert catalogue.titles_without_vector() == ["two"]
 

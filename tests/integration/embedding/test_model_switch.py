@@ -1,0 +1,378 @@
+"""Changing the embedding model while people read and write."""
+
+import re
+import threading
+import time
+
+import numpy as np
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from recsys_pg import db
+from recsys_pg.embedding import Worker
+from recsys_pg.errors import (
+    DatabaseError,
+    InvalidArgumentError,
+    ModelError,
+    UpgradeBlockedError,
+)
+from recsys_pg.indexes import IndexCondition, build
+from recsys_pg.model_switch import finish_switch, switch_model
+from recsys_pg.recommender import Recommender
+
+TITLES = [f"film {number}" for number in range(60)]
+
+
+@pytest.fixture
+def other(embedder):
+    """An embedder of another model: the same texts lie elsewhere."""
+
+    class OtherEmbedder(type(embedder)):
+        name = "other"
+
+        def vector(self, text: str):
+            return super().vector(f"other {text}")
+
+    return OtherEmbedder()
+
+
+@pytest.fixture
+def shop(engine, catalogue, embedder):
+    """Sixty films that are embedded, of two categories, and twenty people with tastes."""
+    catalogue.add(*TITLES)
+    catalogue.sql(
+        "update recsys.items set category = case when id % 2 = 0 then 'even' else 'odd' end, price = id"
+    )
+    Worker(engine, embedder).run_once()
+    catalogue.sql(
+        "insert into recsys.users (external_id) select 'u' || n from generate_series(1, 20) n;"
+        "insert into recsys.interactions (user_id, item_id, kind)"
+        " select u.id, i.id, 'purchase' from recsys.users u join recsys.items i on i.id % 7 = u.id % 7;"
+        "select recsys_api.refresh_tastes()"
+    )
+    return catalogue
+
+
+def embeddings(shop, column: str = "embedding"):
+    rows = shop.sql(
+        "select recsys.item_content(title, description, category, tags) as content,"
+        f" {column}::text as embedding from recsys.items where {column} is not null order by id"
+    )
+    return {row.content: np.fromstring(row.embedding.strip("[]"), sep=",") for row in rows}
+
+
+def assert_belongs(found, embedder):
+    for content, vector in found.items():
+        assert np.allclose(vector, embedder.vector(content), atol=1e-6), content
+
+
+def assert_in_step(shop):
+    for _, missing, wrong, superfluous, *_ in shop.sql(
+        "select * from recsys_api.refresh_copies(dry_run => true)"
+    ):
+        assert (missing, wrong, superfluous) == (0, 0, 0)
+
+
+def names(shop):
+    """What the catalog says of the tables that a switch renames, by their names.
+
+    Of expressions the words alone: where they name a column and its twin, these have changed places.
+    """
+    statements = (
+        "select table_name, column_name, udt_name || is_nullable from information_schema.columns"
+        " where table_schema = 'recsys'",
+        "select tablename, indexname, indexdef from pg_indexes where schemaname = 'recsys'",
+        "select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint"
+        " where connamespace = 'recsys'::regnamespace and contype <> 'n'",
+        "select schemaname, viewname, definition from pg_views where schemaname like 'recsys%'",
+        "select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) from pg_trigger"
+        " where not tgisinternal",
+        "select tablename, policyname, qual from pg_policies",
+        "select c.oid::regclass::text, a.attname, col_description(c.oid, a.attnum) from pg_class c"
+        " join pg_attribute a on a.attrelid = c.oid where c.relnamespace = 'recsys'::regnamespace"
+        " and a.attnum > 0 and not attisdropped and col_description(c.oid, a.attnum) is not null",
+        "select relname, relkind::text, array_to_string(relacl, ' ') from pg_class"
+        " where relnamespace = 'recsys'::regnamespace",
+        "select attrelid::regclass::text, attname, attstorage::text from pg_attribute"
+        " where attrelid in ('recsys.items'::regclass, 'recsys.users'::regclass)"
+        " and attname like '%embedding'",
+    )
+    return [
+        sorted(
+            (table, name, sorted(re.findall(r"\w+", text or ""))) for table, name, text in shop.sql(statement)
+        )
+        for statement in statements
+    ]
+
+
+def test_all_that_depends_on_the_model_follows(engine, shop, other):
+    before = embeddings(shop)
+    report = switch_model(engine, other, searches=5)
+    assert (report.model, report.before, report.items, report.uncovered) == ("other", "hash", 60, 0)
+    assert report.recall == 1.0
+    assert 0 < report.held_seconds < 2
+    assert len(embeddings(shop)) == 60
+    assert_belongs(embeddings(shop), other)
+    assert embeddings(shop, "standby_embedding").keys() == before.keys()
+    assert_in_step(shop)
+    [models] = shop.sql(
+        "select (select name from recsys.models where purpose = 'embedding' and is_active) as active,"
+        " (select name from recsys.models where purpose = 'embedding' and is_standby) as standby,"
+        " (select count(distinct embedding_model_id) from recsys.items) as kinds"
+    )
+    assert models == ("other", "hash", 1)
+    # tastes are among the new vectors
+    assert shop.sql("select recsys_api._refresh_tastes_between(min(id), max(id)) from recsys.users") == [(0,)]
+    assert shop.sql("select count(embedding) from recsys.users") == [(20,)]
+
+
+def test_the_names_are_the_same_after_a_switch(engine, shop, embedder, other):
+    build(engine, [IndexCondition(category="even")])
+    before = names(shop)
+    switch_model(engine, other, searches=5)
+    once = names(shop)
+    switch_model(engine, embedder, searches=5)
+    assert names(shop) == once
+    finish_switch(engine)
+    assert names(shop) == before
+    assert [name for _, name, _ in names(shop)[1] if name.startswith("standby")] == [
+        "standby_searchable_items_attributes_idx",
+        "standby_searchable_items_category_idx",
+        "standby_searchable_items_pkey",
+        "standby_searchable_items_price_band_idx",
+        "standby_searchable_items_tags_idx",
+    ]
+
+
+def test_searches_use_the_new_indexes(engine, shop, other):
+    switch_model(engine, other, searches=5)
+    with engine.connect() as connection:
+        connection.execute(sa.text("set enable_seqscan = off"))
+        vector = db.vector_text(other.vector("film 3. odd"))
+        plan = connection.execute(
+            sa.text(
+                "explain (costs off) select id from recsys.items where embedding is not null"
+                f" order by embedding <=> '{vector}' limit 3"
+            )
+        ).all()
+        assert "items_embedding_idx" in str(plan)
+        assert "standby" not in str(plan)
+
+
+def test_new_and_changed_texts_reach_both_models(engine, shop, embedder, other):
+    switch_model(engine, other, searches=5)
+    [new] = shop.add("new film")
+    shop.sql("update recsys.items set title = 'changed film' where title = 'film 3'")
+    assert_in_step(shop)
+    assert Worker(engine, other).run_once().embedded == 2
+    assert Worker(engine, embedder).run_once().embedded == 2
+    assert_belongs(embeddings(shop), other)
+    assert_belongs(embeddings(shop, "standby_embedding"), embedder)
+    assert len(embeddings(shop, "standby_embedding")) == 61
+    assert_in_step(shop)
+    shop.sql("update recsys.items set price = 5, in_stock = false where id = :id", id=new)
+    assert_in_step(shop)
+    assert shop.sql(
+        "select count(*) from recsys.standby_searchable_items where price = 5 and not in_stock"
+    ) != [(0,)]
+
+
+def test_back_and_forth(engine, shop, embedder, other):
+    switch_model(engine, other, searches=5)
+    shop.sql("update recsys.items set title = 'changed film' where title = 'film 3'")
+    Worker(engine, other).run_once()
+    other.texts.clear()
+    back = switch_model(engine, embedder, searches=5)
+    assert (back.model, back.before, back.uncovered) == ("hash", "other", 0)
+    assert_belongs(embeddings(shop), embedder)
+    again = switch_model(engine, other, searches=5)
+    assert again.model == "other"
+    assert other.texts == []
+    assert_belongs(embeddings(shop), other)
+    assert_in_step(shop)
+
+
+def test_finish_gives_the_way_back_up(engine, shop, embedder, other):
+    switch_model(engine, other, searches=5)
+    shop.sql("update recsys.items set title = 'changed film' where title = 'film 3'")
+    assert finish_switch(engine) == "hash"
+    assert embeddings(shop, "standby_embedding") == {}
+    assert shop.sql("select count(*) from recsys.standby_searchable_items") == [(0,)]
+    assert shop.sql("select count(standby_embedding) from recsys.users") == [(0,)]
+    assert shop.jobs() == 1
+    with pytest.raises(ModelError, match=r"The vectors in the database belong to other"):
+        Worker(engine, embedder).run_once()
+    assert Worker(engine, other).run_once().embedded == 1
+    assert finish_switch(engine) is None
+    assert_in_step(shop)
+
+
+def test_kept_texts_are_found_by_meaning_after_the_switch(engine, shop, session, embedder, other):
+    recommender = Recommender(session)
+    recommender.search_text("film 7", embedder=embedder)
+    session.commit()
+    switch_model(engine, other, searches=5)
+    assert recommender.remembers("film 7")
+    [kept] = shop.sql("select recsys_api._query_embedding('film 7')::text as embedding")
+    assert np.allclose(np.fromstring(kept.embedding.strip("[]"), sep=","), other.vector("film 7"), atol=1e-6)
+
+
+def test_views_and_functions_of_an_application_follow(engine, shop, other):
+    shop.sql(
+        "create schema shop;"
+        "create view shop.vectors with (security_barrier) as"
+        " select i.id, i.embedding, i.embedding_model_id from recsys.items i;"
+        "comment on view shop.vectors is 'ours';"
+        "create view shop.outer_vectors as select * from shop.vectors;"
+        "create function shop.model_of(item bigint) returns bigint language sql stable"
+        " begin atomic; select i.embedding_model_id from recsys.items i where i.id = item; end"
+    )
+    switch_model(engine, other, searches=5)
+    [row] = shop.sql(
+        "select (select count(*) from shop.outer_vectors v join recsys.items i using (id)"
+        "     where v.embedding = i.embedding) as same,"
+        " (select array_agg(distinct shop.model_of(id)) from recsys.items) ="
+        " (select array_agg(id) from recsys.models"
+        " where purpose = 'embedding' and is_active) as follows,"
+        " obj_description('shop.vectors'::regclass) as comment,"
+        " (select reloptions from pg_class where oid = 'shop.vectors'::regclass) as options"
+    )
+    assert row == (60, True, "ours", ["security_barrier=true"])
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "create materialized view public.copied as select embedding from recsys.items",
+            "materialized view public.copied",
+        ),
+        (
+            "create function public.heard() returns trigger language plpgsql as 'begin return new; end';"
+            "create trigger app_heard after update of embedding on recsys.items"
+            " for each row execute function public.heard()",
+            "trigger app_heard on table recsys.items",
+        ),
+        ("create index app_idx on recsys.searchable_items (price)", "index recsys.app_idx"),
+        (
+            "alter table recsys.users add constraint app_check check (embedding_model_id < 1000)",
+            "constraint app_check",
+        ),
+        ("create policy app_seen on recsys.items using (embedding_model_id is not null)", "policy app_seen"),
+    ],
+)
+def test_what_cannot_follow_is_named_before_anything_is_done(engine, shop, other, statement, what):
+    shop.sql(statement)
+    with pytest.raises(UpgradeBlockedError) as error:
+        switch_model(engine, other)
+    assert what in str(error.value)
+    assert other.texts == []
+    assert shop.sql("select count(*) from recsys.models where is_standby") == [(0,)]
+
+
+def test_refusals(engine, shop, embedder, other, monkeypatch):
+    with pytest.raises(InvalidArgumentError, match=r"hash \(1\) is the active model already"):
+        switch_model(engine, embedder)
+    with pytest.raises(InvalidArgumentError, match=r"min_coverage is 2"):
+        switch_model(engine, other, min_coverage=2)
+    with pytest.raises(InvalidArgumentError, match=r"searches is 0"):
+        switch_model(engine, other, searches=0)
+    monkeypatch.setattr("recsys_pg.model_switch.switch.standby_recall", lambda *_: 0.9)
+    with pytest.raises(ModelError, match=r"finds 0.900 of what is nearest, less than 0.95"):
+        switch_model(engine, other, searches=5)
+    assert shop.sql("select name from recsys.models where purpose = 'embedding' and is_active") == [("hash",)]
+
+
+def test_a_third_model_waits_for_the_end_of_a_switch(engine, shop, other):
+    switch_model(engine, other, searches=5)
+    third = type(other)()
+    third.revision = "3"
+    with pytest.raises(ModelError, match=r"hash \(1\) is the standby model"):
+        switch_model(engine, third)
+    finish_switch(engine)
+    assert switch_model(engine, third, searches=5).before == "other"
+
+
+def test_too_few_vectors_stop_a_switch_which_goes_on_later(engine, shop, other):
+    def fail(texts):
+        if any("film 1" in text for text in texts):
+            raise ValueError("poison")
+
+    other.before = fail
+    # the other ten are texts that this model cannot take
+    shop.sql("alter table recsys.embedding_jobs alter column attempts set default 4")
+    with pytest.raises(
+        ModelError, match=r"Only 49 of 60 items with a vector have one of the new model: 11 failed"
+    ):
+        switch_model(engine, other, searches=5)
+    assert shop.sql("select name from recsys.models where purpose = 'embedding' and is_active") == [("hash",)]
+    other.before = len
+    shop.sql("update recsys.embedding_jobs set failed_at = null, attempts = 0, available_at = now()")
+    other.texts.clear()
+    assert switch_model(engine, other, searches=5).uncovered == 0
+    assert len(other.texts) == 11
+
+
+def test_one_switch_at_a_time(engine, shop, other):
+    with engine.connect() as connection:
+        connection.execute(sa.text("select pg_advisory_lock(cast(x'73776974' as int))"))
+        with pytest.raises(DatabaseError, match=r"is being switched by another process"):
+            switch_model(engine, other)
+        with pytest.raises(DatabaseError, match=r"is being switched by another process"):
+            finish_switch(engine)
+
+
+def test_a_long_transaction_is_named_and_nothing_has_happened(engine, shop, other):
+    with engine.connect() as connection:
+        connection.execute(sa.text("select count(*) from recsys.items"))
+        pid = connection.connection.driver_connection.info.backend_pid
+        with pytest.raises(DatabaseError, match=rf"of server process {pid} \(recsys_pg, for"):
+            switch_model(engine, other, searches=5, patience_seconds=1)
+    assert shop.sql("select name from recsys.models where purpose = 'embedding' and is_active") == [("hash",)]
+    assert switch_model(engine, other, searches=5).model == "other"
+
+
+def test_no_read_mixes_two_models(engine, url, shop, embedder, other):
+    """An item is at distance 0 of its own text by either model, and far from the text by the other one."""
+    contents = list(embeddings(shop))
+    with engine.begin() as connection:
+        for content in contents:
+            connection.execute(
+                sa.text("select recsys_api.remember_query(:query, cast(:vector as vector))"),
+                {"query": content, "vector": db.vector_text(embedder.vector(content))},
+            )
+    stop = threading.Event()
+    distances, failures = [], []
+
+    def read(number: int) -> None:
+        parameters = db.connection_parameters(url)
+        random = np.random.default_rng(number)
+        with psycopg.connect(**parameters, autocommit=True) as connection:
+            while not stop.is_set():
+                content = contents[random.integers(len(contents))]
+                try:
+                    rows = connection.execute(
+                        "select n.distance from recsys_api._nearest_items("
+                        "recsys_api._query_embedding(%s), 1, null) n",
+                        (content,),
+                    ).fetchall()
+                    distances.append(rows[0][0])
+                except (psycopg.Error, IndexError) as error:
+                    failures.append(error)
+
+    readers = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(3):
+            switch_model(engine, other, searches=2)
+            switch_model(engine, embedder, searches=2)
+            time.sleep(0.2)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+    assert len(distances) > 200
+    assert max(distances) < 0.01
