@@ -82,6 +82,16 @@ class Writers(threading.Thread):
                 self.errors[type(error).__name__] += 1
                 time.sleep(0.2)
 
+    def _hold(self, connection: psycopg.Connection, item: int) -> None:
+        """Write some items and take long to commit, so that workers find them held; then forget the center."""
+        with connection.transaction():
+            connection.execute(
+                "update recsys.items set title = title || ' held' where id between %s and %s",
+                (item, item + 30),
+            )
+            time.sleep(0.3)
+        connection.execute("update recsys.models set center = null where purpose = 'embedding'")
+
     def _write(self, connection: psycopg.Connection) -> None:
         (last,) = connection.execute("select max(id) from recsys.items").fetchone() or (0,)
         while not self.stop.is_set():
@@ -91,6 +101,8 @@ class Writers(threading.Thread):
             self.changes += 1
             if self.changes % 500 == 0:
                 connection.execute(REPAIR)
+            if self.changes % 100 == 0:
+                self._hold(connection, item)
             time.sleep(self._pause)
 
 
@@ -105,12 +117,12 @@ def steps_of(url: str, folder: Path) -> list[str]:
 
 
 def kill_at_each(url: str, steps: list[str]) -> tuple[int, list[str]]:
-    """How many workers died at their step, and the steps that none came to within 12 seconds."""
+    """How many workers died at their step, and the steps that none came to within 20 seconds."""
     died, not_reached = 0, []
     for step in steps:
         worker = Worker(url, "--crash-at", step)
         try:
-            worker.process.wait(12)
+            worker.process.wait(20)
             died += worker.process.returncode == -signal.SIGKILL
         except subprocess.TimeoutExpired:
             worker.kill()

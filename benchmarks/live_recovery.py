@@ -85,7 +85,9 @@ class Cluster:
 
 @contextmanager
 def busy(url: str, *, for_seconds: float = 4.0) -> Iterator[list[Worker]]:
-    """Two workers and a writer, who have been at it for a while."""
+    """Two workers and a writer, who have been at it for a while: all items are to be embedded again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("update recsys.items set title = 'again ' || id")
     writers = Writers(url)
     writers.start()
     workers = [Worker(url, "--lease", LEASE) for _ in range(2)]
@@ -239,9 +241,6 @@ def main() -> None:
             ("point-in-time recovery", lambda: recover_to_a_moment(primary)),
             ("fail-over", lambda: fail_over(primary)),
         ):
-            # every item has to be embedded again, so that there is work in the middle
-            with psycopg.connect(primary.url(), autocommit=True) as connection:
-                connection.execute("update recsys.items set title = 'again ' || id")
             result[name] = prove()
             print(name, json.dumps(result[name], indent=2), flush=True)
         RESULTS.mkdir(exist_ok=True)

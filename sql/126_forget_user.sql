@@ -1,7 +1,7 @@
 -- Erases a user, with all that is kept about the person; returns how many rows were removed from each table.
 --
 -- Arguments: user_id
--- Removed are the row of recsys.users with key, attributes and taste vector, all interactions and all impressions. What
+-- Removed are the row of recsys.users with key, attributes and taste vectors, all interactions and all impressions. What
 -- was learned of many people together names nobody and stays until the next training; popularity until the next
 -- refresh_popularity. Tables of your own that refer to recsys.users go by their own foreign keys. The taste leaves the
 -- vector index with the next vacuum, which recsys-pg forget-user runs; the bytes of deleted rows are overwritten as their
@@ -20,6 +20,10 @@ begin
     perform recsys_api._check_user(forget_user.user_id);
     table_name := 'recsys.impressions';
     delete from recsys.impressions s where s.user_id = forget_user.user_id;
+    get diagnostics rows_removed = row_count;
+    return next;
+    table_name := 'recsys.taste_changes';
+    delete from recsys.taste_changes c where c.user_id = forget_user.user_id;
     get diagnostics rows_removed = row_count;
     return next;
     table_name := 'recsys.interactions';

@@ -33,7 +33,7 @@ begin
             execute format('revoke all on function %s from public', object.identity);
             if has_app and object.name not in (
                 'recsys_api.refresh_popularity', 'recsys_api.refresh_tastes', 'recsys_api.refresh_copies',
-                'recsys_api._refresh_center', 'recsys_api._refresh_tastes_between',
+                'recsys_api._refresh_center', 'recsys_api._refresh_tastes', 'recsys_api._refresh_due_tastes',
                 'recsys_api.refresh_item_factors', 'recsys_api._classify_lengths',
                 'recsys_api.activate_model', 'recsys_api._activate_model', 'recsys_api.forget_user',
                 'recsys_api.define_rule', 'recsys_api.drop_rule', 'recsys_api.define_scenario',

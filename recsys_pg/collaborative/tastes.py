@@ -29,6 +29,10 @@ _DROP = "drop index concurrently if exists recsys.users_embedding_idx"
 _LAST_OF_BATCH = (
     "select max(b.id) from (select u.id from recsys.users u where u.id >= %s order by u.id limit %s) b"
 )
+_REFRESH = (
+    "select recsys_api._refresh_tastes("
+    "array(select u.id from recsys.users u where u.id between %s and %s), is_standby => %s)"
+)
 
 
 def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> None:
@@ -95,7 +99,7 @@ def compute_tastes(
         def refresh(between: tuple[int, int]) -> None:
             other = free.get()
             try:
-                other.execute("select recsys_api._refresh_tastes_between(%s, %s, %s)", (*between, is_standby))
+                other.execute(_REFRESH, (*between, is_standby))
             finally:
                 free.put(other)
 

@@ -81,6 +81,23 @@ where j.item_id = d.item_id and j.model_id = d.model_id
 returning j.item_id
 """
 
+# No job was asked for in the future, and none waits for longer than the longest back-off or a lease.
+_MEND_TIMES = """
+with wrong as materialized (
+    select j.item_id, j.model_id
+    from recsys.embedding_jobs j
+    where j.model_id = %(model_id)s and j.failed_at is null and j.available_at > now()
+        and (j.requested_at > now() + interval '5 s'
+            or j.available_at > now() + make_interval(secs => %(most_seconds)s))
+    for update skip locked
+)
+update recsys.embedding_jobs j
+set requested_at = least(j.requested_at, now()), available_at = now()
+from wrong w
+where j.item_id = w.item_id and j.model_id = w.model_id
+returning j.item_id
+"""
+
 _PENDING = """
 select count(*) as pending from recsys.embedding_jobs
 where model_id = %(model_id)s and failed_at is null and available_at <= now()
@@ -243,6 +260,16 @@ class JobQueue:
         rows = self._rows(_BURY, max_attempts=self._max_attempts, error=error)
         for row in rows:
             logger.error("Item %s is given up. %s", row.item_id, error, extra={"item_id": row.item_id})
+        return len(rows)
+
+    def mend_times(self) -> int:
+        """Let jobs be due whose time is too far ahead, as after the server's clock was set back; how many."""
+        most_seconds = 1.1 * max(self._lease_seconds, _BACKOFF_LIMIT_SECONDS)
+        rows = self._rows(_MEND_TIMES, most_seconds=most_seconds)
+        if rows:
+            logger.warning(
+                "The clock was set back: %d items that waited for a time to come are due.", len(rows)
+            )
         return len(rows)
 
     def complete(self, jobs: Sequence[Job], vectors: Embeddings) -> Settled:

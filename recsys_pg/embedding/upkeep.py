@@ -18,6 +18,9 @@ from recsys_pg.embedding.transactions import transact
 logger = logging.getLogger("recsys_pg.embedding")
 
 _POPULARITY_SECONDS = 300.0
+_TASTES_SECONDS = 5.0
+_USERS_AT_ONCE = 200
+_SLICE_SECONDS = 2.0
 
 _CENTER_IS_MISSING = """
 select center is null and exists (select from recsys.items where embedding is not null)
@@ -36,14 +39,16 @@ class Upkeep:
         self._engine = engine
         self._embedder = embedder
         self._lock = threading.Lock()
-        self._popularity_from = time.monotonic()
+        self._popularity_from = self._tastes_from = time.monotonic()
 
     def is_due(self) -> bool:
         """Whether it cannot wait until the queue is empty."""
-        return time.monotonic() >= self._popularity_from
+        return time.monotonic() >= min(self._popularity_from, self._tastes_from)
 
-    def run(self, queue: JobQueue) -> int:
+    def run(self, queue: JobQueue, *, is_idle: bool) -> int:
         """Do what is due, unless another thread is at it; returns how many items were given up.
+
+        The whole queue is looked through for those, so seldom where it is not ``is_idle``.
 
         Raises:
             ModelError: the database keeps no vectors of the model any more.
@@ -52,7 +57,10 @@ class Upkeep:
             return 0
         try:
             require_model(self._engine, self._embedder)
-            buried = queue.bury()
+            buried = 0
+            if is_idle or time.monotonic() >= self._popularity_from:
+                queue.mend_times()
+                buried = queue.bury()
             self.refresh()
             return buried
         finally:
@@ -70,18 +78,28 @@ class Upkeep:
                 logger.warning("The vector index of the items, which a load had left, was built.")
 
     def refresh(self) -> None:
-        """Recount popularity, every five minutes; and compute center and tastes where there is no center yet.
+        """Recount popularity, every five minutes; and compute tastes: of those who did something, or of all.
 
-        Tastes are computed anew by training; they take time in proportion to the users.
+        Of all where there is no center yet. Those that are due take two seconds at most, every five.
         """
         try:
-            if self.is_due():
+            if time.monotonic() >= self._popularity_from:
                 self._call("select recsys_api.refresh_popularity()")
                 self._popularity_from = time.monotonic() + _POPULARITY_SECONDS
             if self._call(_CENTER_IS_MISSING):
                 self._call("select recsys_api.refresh_tastes()")
+            self._refresh_due_tastes()
         except DBAPIError as error:
             logger.warning("Popularity and tastes could not be refreshed: %s", error.orig)
+
+    def _refresh_due_tastes(self) -> None:
+        until = time.monotonic() + _SLICE_SECONDS
+        if time.monotonic() < self._tastes_from:
+            return
+        due = f"select recsys_api._refresh_due_tastes({_USERS_AT_ONCE})"
+        while self._call(due) == _USERS_AT_ONCE and time.monotonic() < until:
+            pass
+        self._tastes_from = time.monotonic() + _TASTES_SECONDS
 
     def _call(self, statement: str) -> object:
         return transact(self._engine, lambda connection: connection.scalar(sa.text(statement)))

@@ -201,12 +201,13 @@ class Worker:
 
         def step(is_stopped: Callable[[], bool]) -> Counter[str] | None:
             self._release_left(queue)
-            given_up = self._upkeep.run(queue) if is_service and self._upkeep.is_due() else 0
+            is_due = is_service and self._upkeep.is_due()
+            given_up = self._upkeep.run(queue, is_idle=False) if is_due else 0
             # what may kill the process takes nothing with it
             with self._turns.turn(lambda: queue.claim(self._batch_size), _has_suspect) as jobs:
                 outcomes = self._settle(batch, jobs, is_stopped)
             if not jobs and is_service:
-                given_up += self._upkeep.run(queue)
+                given_up += self._upkeep.run(queue, is_idle=True)
                 self._upkeep.build_index(is_stopped)
             self._observer.is_ready(True)
             outcomes["failed"] += given_up

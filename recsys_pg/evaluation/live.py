@@ -45,7 +45,7 @@ select p.id, p.user_id, p.item_id, p.kind, p.value, p.occurred_at from passed p
 returning user_id
 """)
 _REFRESH_TASTES = sa.text("""
-select count(recsys_api._refresh_tastes_between(u.id, u.id)) from unnest(cast(:users as bigint[])) u (id)
+select recsys_api._refresh_tastes(cast(:users as bigint[]))
 """)
 _TARGETS = sa.text(f"select distinct a.item_id from {LATER_LIKES} where a.user_id = :user_id")
 _COUNT = sa.text("select count(*) from recsys.interactions a where a.user_id = :user_id")

@@ -33,6 +33,7 @@ from recsys_pg.models.tables import (
     ItemPopularity,
     Model,
     Setting,
+    TasteChange,
     User,
 )
 
@@ -67,5 +68,6 @@ __all__ = [
     "SearchableItem",
     "Setting",
     "StandbySearchableItem",
+    "TasteChange",
     "User",
 ]

@@ -173,6 +173,17 @@ class Interaction(Base):
     occurred_at: Mapped[datetime] = now()
 
 
+class TasteChange(Base):
+    """That a user did something since the taste vector was computed; a worker deletes it."""
+
+    __tablename__ = "taste_changes"
+    __table_args__ = (Index("taste_changes_user_id_idx", "user_id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("recsys.users.id", ondelete="CASCADE"))
+    changed_at: Mapped[datetime] = now()
+
+
 class ItemPopularity(Base):
     """Decayed weight of an item's positive interactions, on a scale whose order time does not change."""
 

@@ -172,7 +172,12 @@ def test_a_user_is_exported_and_forgotten_with_all_they_did(items, users, intera
     assert (kept["external_id"], [each["kind"] for each in kept["interactions"]]) == ("somebody", ["view"])
     users.get(user_id)  # in the session, which must not remember it
     removed = users.forget(user_id)
-    assert removed == {"recsys.impressions": 0, "recsys.interactions": 1, "recsys.users": 1}
+    assert removed == {
+        "recsys.impressions": 0,
+        "recsys.taste_changes": 1,
+        "recsys.interactions": 1,
+        "recsys.users": 1,
+    }
     assert (users.count(), interactions.count(), items.count()) == (0, 0, 1)
     with pytest.raises(errors.UnknownUserError):
         users.get(user_id)

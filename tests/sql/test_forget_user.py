@@ -98,7 +98,12 @@ def test_of_somebody_new_the_lists_are_empty(shop):
         [],
     )
     removed = dict(shop.execute("select * from recsys_api.forget_user(%s)", (user,)).fetchall())
-    assert removed == {"recsys.impressions": 0, "recsys.interactions": 0, "recsys.users": 1}
+    assert removed == {
+        "recsys.impressions": 0,
+        "recsys.taste_changes": 0,
+        "recsys.interactions": 0,
+        "recsys.users": 1,
+    }
 
 
 @pytest.mark.parametrize("function", ["export_user", "forget_user"])

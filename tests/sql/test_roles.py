@@ -81,7 +81,8 @@ WRITES = (
     "select recsys_api.refresh_tastes()",
     "select recsys_api._refresh_center()",
     "select recsys_api._classify_lengths(1, array[1])",
-    "select recsys_api._refresh_tastes_between(1, 2)",
+    "select recsys_api._refresh_tastes(array[1, 2])",
+    "select recsys_api._refresh_due_tastes(10)",
 )
 
 

@@ -39,6 +39,7 @@ def test_all_is_exported_then_erased_and_what_a_training_kept(cli, own_shop, eng
         "user_id": USER,
         "removed": {
             "recsys.impressions": 0,
+            "recsys.taste_changes": len(kept["interactions"]),
             "recsys.interactions": len(kept["interactions"]),
             "recsys.users": 1,
         },

@@ -123,7 +123,7 @@ def test_all_that_depends_on_the_model_follows(engine, shop, other):
     )
     assert models == ("other", "hash", 1)
     # tastes are among the new vectors
-    assert shop.sql("select recsys_api._refresh_tastes_between(min(id), max(id)) from recsys.users") == [(0,)]
+    assert shop.sql("select recsys_api._refresh_tastes(array(select id from recsys.users))") == [(0,)]
     assert shop.sql("select count(embedding) from recsys.users") == [(20,)]
 
 

@@ -128,3 +128,19 @@ def test_vectors_are_written_at_unit_length_under_their_model(catalogue, queue):
     assert row.norm == pytest.approx(1, abs=1e-6)
     assert row.is_model
     assert row.is_content
+
+
+def test_after_the_clock_was_set_back_no_job_waits_for_the_time_to_come_again(catalogue, queue):
+    catalogue.add("asked for in an hour", "leased for days", "tried again later")
+    catalogue.sql(
+        "update recsys.embedding_jobs set requested_at = now() + interval '1 hour',"
+        " available_at = now() + interval '1 hour' where item_id = 1;"
+        "update recsys.embedding_jobs set lease_token = gen_random_uuid(), attempts = 1,"
+        " available_at = now() + interval '2 days' where item_id = 2;"
+        "update recsys.embedding_jobs set attempts = 2, available_at = now() + interval '50 minutes'"
+        " where item_id = 3"
+    )
+    assert queue.mend_times() == 2
+    due = catalogue.sql("select item_id from recsys.embedding_jobs where available_at <= now() order by 1")
+    assert due == [(1,), (2,)]
+    assert queue.mend_times() == 0
