@@ -1,6 +1,7 @@
 """A catalogue whose vectors follow from its texts alone, so that every vector can be checked at any time.
 
-Texts lie around 500 subjects, as those of a catalogue do; each model puts them elsewhere.
+Texts lie around 500 subjects, and differ along 24 directions and a little along all others, as those of a
+catalogue do; each model puts them elsewhere.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from recsys_pg.embedding import Worker
 Vectors = npt.NDArray[np.float32]
 
 SUBJECTS = 500
+DIRECTIONS = 24
 POISON = "poison"
 
 FILL = """
@@ -41,7 +43,9 @@ class SubjectEmbedder:
     def __init__(self, name: str = "subjects", before: Callable[[Sequence[str]], object] = len) -> None:
         self.name = name
         self._before = before
-        self._centers = np.stack([self._noise(f"center {number}") for number in range(SUBJECTS)])
+        random = np.random.default_rng(self._seed("directions"))
+        self._directions = random.standard_normal((DIRECTIONS, 384)).astype(np.float32)
+        self._centers = random.standard_normal((SUBJECTS, DIRECTIONS)).astype(np.float32)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Vectors of unit length, (n_texts, 384); a text that contains "poison" is an error."""
@@ -53,14 +57,15 @@ class SubjectEmbedder:
     def vector(self, text: str) -> Vectors:
         """The vector of one text, (384,)."""
         subject = text.rpartition("subject ")[2].partition(" ")[0].strip(".")
-        vector = self._noise(text)
+        random = np.random.default_rng(self._seed(text))
+        place = random.standard_normal(DIRECTIONS)
         if subject.isdigit():
-            vector = 1.2 * vector + self._centers[int(subject) % SUBJECTS]
-        return vector / np.linalg.norm(vector)
+            place = 0.8 * place + self._centers[int(subject) % SUBJECTS]
+        vector = place @ self._directions + 0.5 * random.standard_normal(384)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
 
-    def _noise(self, text: str) -> Vectors:
-        seed = int.from_bytes(hashlib.sha256(f"{self.name} {text}".encode()).digest()[:8])
-        return np.random.default_rng(seed).standard_normal(384).astype(np.float32)
+    def _seed(self, text: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.name} {text}".encode()).digest()[:8])
 
 
 def fill(connection: psycopg.Connection[Any], items: int, model: str = "subjects") -> None:

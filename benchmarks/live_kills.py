@@ -83,7 +83,7 @@ class Writers(threading.Thread):
                 time.sleep(0.2)
 
     def _hold(self, connection: psycopg.Connection, item: int) -> None:
-        """Write some items and take long to commit, so that workers find them held; then forget the center."""
+        """Write some items and take long to commit, so that workers find them held; then drop the center."""
         with connection.transaction():
             connection.execute(
                 "update recsys.items set title = title || ' held' where id between %s and %s",

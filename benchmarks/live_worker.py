@@ -8,8 +8,10 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from live_catalogue import SubjectEmbedder
 
@@ -71,6 +73,25 @@ class Steps:
             self.reach(f"after the commit of {getattr(last, 'name', '')}")
 
 
+class MoodyEmbedder(SubjectEmbedder):
+    """Fails as a file says, as long as it says so."""
+
+    def __init__(self, name: str, before: Any, mood: str | None) -> None:
+        super().__init__(name, before)
+        self._mood = Path(mood) if mood else None
+
+    def embed(self, texts: Any) -> Any:
+        mood = self._mood.read_text() if self._mood else ""
+        if mood == "hang":
+            time.sleep(3600)
+        if mood == "raise":
+            raise RuntimeError("the model is not well")
+        vectors = super().embed(texts)
+        if mood == "nan":
+            vectors[0, 0] = np.nan
+        return vectors[:, :100] if mood == "shape" else vectors
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
@@ -78,6 +99,7 @@ def main() -> None:
     parser.add_argument("--crash-at", help="the step at which it kills itself")
     parser.add_argument("--log", help="a file that gets the steps it reaches")
     parser.add_argument("--text-ms", type=float, default=0.5, help="what the model takes for a text")
+    parser.add_argument("--mood", help="a file that says how the model is: raise, nan, shape, hang, or well")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lease", type=float, default=5.0)
     options = parser.parse_args()
@@ -94,7 +116,7 @@ def main() -> None:
     steps.watch(engine)
     Worker(
         engine,
-        SubjectEmbedder(options.model, model),
+        MoodyEmbedder(options.model, model, options.mood),
         batch_size=options.batch_size,
         lease_seconds=options.lease,
         poll_seconds=0.2,

@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from recsys_pg.cli.table_health import Spoiler, TableHealth, find_spoilers, read_health
 from recsys_pg.cli.versions import Versions, read_versions
 from recsys_pg.reporting import ActiveModel, CatalogueCoverage, EmbeddingStatus, Reports
 from recsys_pg.schema import head_revision
@@ -52,12 +53,15 @@ class Overview:
     freshness: Freshness
     database_bytes: int
     tables: list[TableSize]
+    updates: list[TableHealth]
+    spoilers: list[Spoiler]
 
 
 def read_overview(engine: sa.Engine) -> Overview:
     """The overview of a database whose schema is current; counts all rows, about a second for ten million."""
     with Session(engine) as session:
         reports = Reports(session)
+        updates = read_health(session.connection())
         return Overview(
             versions=read_versions(session.connection()),
             revision=head_revision(),
@@ -68,6 +72,8 @@ def read_overview(engine: sa.Engine) -> Overview:
             freshness=Freshness(*session.execute(_FRESHNESS).one()),
             database_bytes=session.scalars(_DATABASE_SIZE).one(),
             tables=[TableSize(*row) for row in session.execute(_TABLE_SIZES)],
+            updates=updates,
+            spoilers=find_spoilers(session.connection(), updates),
         )
 
 

@@ -86,6 +86,24 @@ def _print(overview: "Overview") -> None:
                 Column("of it indexes", [_size(table.index_bytes) for table in large], right=True),
             ]
         )
+    updated = [table for table in overview.updates if table.updates]
+    if updated:
+        print_line()
+        print_table(
+            [
+                Column("table", [table.table for table in updated]),
+                Column("updates", [f"{table.updates:,}" for table in updated], right=True),
+                Column("of it HOT", [_percent(table.hot_share) for table in updated], right=True),
+                Column("dead rows", [f"{table.dead_rows:,}" for table in updated], right=True),
+                Column("bloat", [_percent(table.bloat) for table in updated], right=True),
+            ]
+        )
+    for spoiler in overview.spoilers:
+        print_line(f"{spoiler.what} {spoiler.remedy}")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _size(count: float) -> str:

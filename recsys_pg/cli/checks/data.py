@@ -35,6 +35,27 @@ def queue(connection: sa.Connection) -> Iterator[Finding]:
             )
 
 
+def model_switch(connection: sa.Connection) -> Iterator[Finding]:
+    """No switch of the embedding model was left halfway, and nobody pays for a way back unknowingly."""
+    found = {
+        model.is_active: model
+        for model in Reports(Session(connection)).embedding_status()
+        if model.is_active or model.is_standby
+    }
+    standby, active = found.get(False), found.get(True)
+    if standby is None:
+        yield Finding("ok", "None has been begun.")
+        return
+    of_all = f" of {active.embedded:,}" if active else ""
+    yield Finding(
+        "info",
+        f"{standby.model} is the standby model: {standby.embedded:,}{of_all} items have a vector of it, and"
+        f" {standby.pending:,} wait.",
+        f"Run: recsys-pg model switch {standby.model}, to switch to it; or recsys-pg model switch --finish,"
+        " to give it up; until then keep a worker of that model.",
+    )
+
+
 def failed_items(connection: sa.Connection) -> Iterator[Finding]:
     """No item was given up."""
     reports = Reports(Session(connection))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.cli import errors
-from recsys_pg.cli.checks import copies, data, filters, model, recall, schema, search_indexes, server
+from recsys_pg.cli.checks import copies, data, filters, model, recall, schema, search_indexes, server, updates
 from recsys_pg.cli.checks.check import Check, Finding
 from recsys_pg.errors import RecsysError
 
@@ -21,13 +21,16 @@ _SCHEMA: Mapping[str, Check] = {"schema": schema.complete}
 _CONTENT: Mapping[str, Check] = {
     "indexes": schema.indexes,
     "search indexes": search_indexes.search_indexes,
+    "vector index": search_indexes.vector_index,
     "copies": copies.copies,
+    "updates": updates.updates,
     "recall": recall.recall,
     "roles": schema.roles,
     "row-level security": filters.row_security,
     "statistics": schema.statistics,
     "rules": filters.rules,
     "queue": data.queue,
+    "model switch": data.model_switch,
     "failed items": data.failed_items,
     "items without vector": data.items_without_vector,
     "trained model": data.trained_model,

@@ -24,6 +24,8 @@ def indexes(connection: sa.Connection) -> Iterator[Finding]:
             "select i.indexrelid::regclass::text"
             " from pg_index i join pg_class c on c.oid = i.indrelid"
             " where c.relnamespace = 'recsys'::regnamespace and not (i.indisvalid and i.indisready)"
+            # of a switch of the embedding model, which builds them anew
+            " and i.indexrelid::regclass::text not like 'recsys.standby%'"
             # those have a check of their own
             " and not exists (select from recsys.search_indexes s"
             "     where to_regclass('recsys.' || s.index_name) = i.indexrelid)"

@@ -1,10 +1,13 @@
-"""Check of the partial vector indexes that recsys-pg indexes built."""
+"""Checks of the vector index of the items, and of the partial ones that recsys-pg indexes built."""
 
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from recsys_pg.cli.checks.check import Finding
+
+_MANY = 10_000
+"""Items with a vector from which on a search without the index takes noticeably longer."""
 
 _WRONG = {
     "unfinished": "The build of {} was interrupted: searches do not use it, yet writes may keep it up.",
@@ -30,3 +33,30 @@ def search_indexes(connection: sa.Connection) -> Iterator[Finding]:
             yield Finding("warn", _WRONG[state].format(name), _REMEDY[state].format(name))
     if all(state == "ready" for _, state in rows):
         yield Finding("ok", f"{len(rows)}, all ready." if rows else "None was built.")
+
+
+def vector_index(connection: sa.Connection) -> Iterator[Finding]:
+    """The index that searches walk is there, or waits to be built after a load."""
+    is_there, is_deferred, embedded = connection.execute(
+        sa.text(
+            "select to_regclass('recsys.items_embedding_idx') is not null,"
+            " exists (select from recsys.deferred_indexes where index_name = 'items_embedding_idx'),"
+            " (select count(*) from (select from recsys.searchable_items limit :many) s)"
+        ),
+        {"many": _MANY},
+    ).one()
+    if is_deferred:
+        yield Finding(
+            "info",
+            "The vector index waits to be built: a load has dropped it, or still runs.",
+            "Run: recsys-pg worker, which builds it as soon as no load runs.",
+        )
+    elif not is_there:
+        yield Finding(
+            "warn" if embedded >= _MANY else "info",
+            "The vector index recsys.items_embedding_idx is missing: searches compare many vectors.",
+            "Run: create index concurrently items_embedding_idx on recsys.items"
+            " using hnsw (embedding vector_cosine_ops) with (ef_construction = 200);",
+        )
+    else:
+        yield Finding("ok", "It is there.")

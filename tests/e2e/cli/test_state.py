@@ -93,6 +93,20 @@ def test_doctor_finds_nothing_wrong_with_a_shop(cli, own_shop):
             "statistics",
             "warn",
         ),
+        ("create index shop_price_idx on recsys.items (category, price)", "updates", "warn"),
+        (
+            "insert into recsys.deferred_indexes values ('items_embedding_idx', 'create index');"
+            "drop index recsys.items_embedding_idx",
+            "vector index",
+            "info",
+        ),
+        ("drop index recsys.items_embedding_idx", "vector index", "info"),
+        (
+            "insert into recsys.models (purpose, name, revision, is_standby)"
+            " values ('embedding', 'other', '1', true)",
+            "model switch",
+            "info",
+        ),
     ],
     ids=lambda value: value if value in LEVELS or " " not in value else value.split("recsys")[0].strip(),
 )
@@ -131,6 +145,45 @@ def test_doctor_sees_a_transaction_that_is_left_open(cli, own_shop, monkeypatch)
         found = findings(cli, own_shop)["transactions"]
         assert found["level"] == "warn"
         assert f"pg_terminate_backend({idle.info.backend_pid})" in found["remedy"]
+
+
+def test_status_tells_what_spoils_updates(cli, own_shop):
+    execute(own_shop, "create index shop_stock_idx on recsys.items (in_stock) where price > 5")
+    execute(
+        own_shop,
+        "alter table recsys.users set (autovacuum_enabled = off);"
+        "insert into recsys.users (external_id) select 'u' || n from generate_series(1, 20000) n",
+    )
+    execute(own_shop, "update recsys.users set attributes = '{\"a\": 1}'; select pg_stat_force_next_flush()")
+    told = cli("status", "--database-url", own_shop).out
+    assert "The index recsys.shop_stock_idx over in_stock, price makes every update" in told
+    assert "drop index concurrently recsys.shop_stock_idx" in told
+    assert "autovacuum is off for users" in told
+    seen = cli("status", "--json", "--database-url", own_shop).json
+    [users] = [table for table in seen["updates"] if table["table"] == "users"]
+    assert (users["updates"] >= 20_000, users["dead_rows"] > 10_000) == (True, True)
+    assert 0 <= users["hot_share"] < 0.5
+    execute(own_shop, "vacuum analyze recsys.users")
+    seen = cli("status", "--json", "--database-url", own_shop).json
+    [users] = [table for table in seen["updates"] if table["table"] == "users"]
+    assert 0.3 < users["bloat"] < 0.7
+    assert [spoiler["what"] for spoiler in seen["spoilers"] if "Dead rows" in spoiler["what"]] == []
+
+
+def test_status_names_the_transaction_that_keeps_dead_rows(cli, own_shop, monkeypatch):
+    monkeypatch.setattr("recsys_pg.cli.table_health._LONG_MINUTES", 0)
+    execute(
+        own_shop, "insert into recsys.users (external_id) select 'u' || n from generate_series(1, 20000) n"
+    )
+    with psycopg.connect(**db.connection_parameters(own_shop), application_name="a report") as holder:
+        holder.execute("select count(*) from recsys.users")
+        execute(
+            own_shop, "update recsys.users set attributes = '{\"a\": 1}'; select pg_stat_force_next_flush()"
+        )
+        pid = holder.info.backend_pid
+        told = cli("status", "--database-url", own_shop).out
+    assert f"cannot go while the transaction of server process {pid} (a report), open for 0 minutes" in told
+    assert f"select pg_terminate_backend({pid});" in told
 
 
 def test_doctor_without_a_server_has_one_finding(cli):
