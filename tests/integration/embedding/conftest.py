@@ -1,7 +1,11 @@
 """A real queue in a real database, and an embedder whose vectors follow from the text alone."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -91,3 +95,33 @@ def embedder() -> HashEmbedder:
 @pytest.fixture
 def catalogue(engine: sa.Engine) -> Catalogue:
     return Catalogue(engine)
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Waits for a condition, half a minute at most."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def running():
+    """Runs a worker as a service while a block runs; gives the future of its report."""
+
+    @contextmanager
+    def running(worker):
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(worker.run, stop)
+            try:
+                yield future
+            finally:
+                stop.set()
+
+    return running

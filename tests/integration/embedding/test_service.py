@@ -1,10 +1,5 @@
 """The worker as a service: it polls, keeps what depends on vectors fresh, and ends when told to."""
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
 import pytest
 
 from recsys_pg.embedding import Worker
@@ -12,25 +7,7 @@ from recsys_pg.embedding.upkeep import Upkeep
 from recsys_pg.errors import ModelError
 
 
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-@contextmanager
-def running(worker):
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(worker.run, stop)
-        try:
-            yield future
-        finally:
-            stop.set()
-
-
-def test_items_are_embedded_as_they_come(engine, catalogue, embedder):
+def test_items_are_embedded_as_they_come(engine, catalogue, embedder, wait_until, running):
     with running(Worker(engine, embedder, poll_seconds=0.05)) as future:
         catalogue.add("one")
         wait_until(lambda: embedder.texts == ["one"])
@@ -46,7 +23,7 @@ def tastes(catalogue) -> int:
     return users
 
 
-def test_new_vectors_refresh_popularity_and_tastes(engine, catalogue, embedder):
+def test_new_vectors_refresh_popularity_and_tastes(engine, catalogue, embedder, wait_until, running):
     items = catalogue.add("one", "two")
     catalogue.sql("insert into recsys.users (id) values (1)")
     catalogue.sql(
@@ -57,7 +34,7 @@ def test_new_vectors_refresh_popularity_and_tastes(engine, catalogue, embedder):
     assert catalogue.sql("select item_id from recsys.item_popularity") == [(items[0],)]
 
 
-def test_a_refresh_that_fails_stops_nothing(engine, catalogue, embedder, caplog):
+def test_a_refresh_that_fails_stops_nothing(engine, catalogue, embedder, caplog, *, wait_until, running):
     catalogue.sql(
         "create or replace function recsys_api.refresh_popularity() returns bigint language plpgsql as"
         " $$ begin raise exception 'no'; end $$"
@@ -88,7 +65,9 @@ def test_the_catalogues_center_is_computed_once_and_popularity_each_time(engine,
     assert catalogue.sql(center) not in (first, [(None,)])
 
 
-def test_a_worker_ends_when_the_database_is_switched_to_another_model(engine, catalogue, embedder):
+def test_a_worker_ends_when_the_database_is_switched_to_another_model(
+    engine, catalogue, embedder, wait_until, running
+):
     catalogue.add("one")
     with running(Worker(engine, embedder, poll_seconds=0.05)) as future:
         wait_until(lambda: catalogue.jobs() == 0)

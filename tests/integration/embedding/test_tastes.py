@@ -1,8 +1,5 @@
 """Workers keep the taste vectors of users fresh."""
 
-import threading
-import time
-
 import pytest
 
 from recsys_pg.embedding import Worker
@@ -36,19 +33,10 @@ def refresh(shop, most: int = 100) -> int:
     return shop.sql("select recsys_api._refresh_due_tastes(:most)", most=most)[0][0]
 
 
-def test_the_worker_computes_the_taste_of_who_did_something(engine, shop, embedder):
-    stop = threading.Event()
-    worker = threading.Thread(target=Worker(engine, embedder, poll_seconds=0.05).run, args=(stop,))
-    worker.start()
-    try:
+def test_the_worker_computes_the_taste_of_who_did_something(engine, shop, embedder, running, wait_until):
+    with running(Worker(engine, embedder, poll_seconds=0.05)):
         like(shop, 1, 1)
-        deadline = time.monotonic() + 30
-        while tastes(shop) != [1] and time.monotonic() < deadline:
-            time.sleep(0.05)
-    finally:
-        stop.set()
-        worker.join()
-    assert tastes(shop) == [1]
+        wait_until(lambda: tastes(shop) == [1])
     assert waiting(shop) == []
 
 

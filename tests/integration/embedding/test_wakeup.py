@@ -1,10 +1,5 @@
 """Items that come into an empty queue are embedded at once, not at the next look."""
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
 import psycopg
 import pytest
 
@@ -15,27 +10,9 @@ from recsys_pg.embedding.wakeup import CHANNEL
 LISTENERS = "select pid from pg_stat_activity where query ilike 'listen %' and datname = current_database()"
 
 
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-@contextmanager
-def service(engine, embedder, poll_seconds):
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(Worker(engine, embedder, poll_seconds=poll_seconds).run, stop)
-        try:
-            yield future
-        finally:
-            stop.set()
-
-
-def test_a_sleeping_worker_is_woken(engine, catalogue, embedder):
+def test_a_sleeping_worker_is_woken(engine, catalogue, embedder, wait_until, running):
     catalogue.add("zero")
-    with service(engine, embedder, poll_seconds=3_600):
+    with running(Worker(engine, embedder, poll_seconds=3_600)):
         wait_until(lambda: catalogue.jobs() == 0 and catalogue.sql(LISTENERS))
         for title in ("one", "two", "three"):
             catalogue.add(title)
@@ -46,9 +23,11 @@ def test_a_sleeping_worker_is_woken(engine, catalogue, embedder):
     assert catalogue.titles_without_vector() == []
 
 
-def test_a_listener_that_is_cut_off_listens_again(engine, catalogue, embedder, monkeypatch):
+def test_a_listener_that_is_cut_off_listens_again(
+    engine, catalogue, embedder, monkeypatch, *, wait_until, running
+):
     monkeypatch.setattr("recsys_pg.embedding.wakeup._RETRY_SECONDS", 0.2)
-    with service(engine, embedder, poll_seconds=3_600):
+    with running(Worker(engine, embedder, poll_seconds=3_600)):
         wait_until(lambda: catalogue.sql(LISTENERS))
         [(first,)] = catalogue.sql(LISTENERS)
         catalogue.sql("select pg_terminate_backend(:pid)", pid=first)
@@ -57,9 +36,11 @@ def test_a_listener_that_is_cut_off_listens_again(engine, catalogue, embedder, m
         wait_until(lambda: catalogue.jobs() == 0)
 
 
-def test_where_nobody_can_listen_the_queue_is_polled(engine, catalogue, embedder, monkeypatch):
+def test_where_nobody_can_listen_the_queue_is_polled(
+    engine, catalogue, embedder, monkeypatch, *, wait_until, running
+):
     monkeypatch.setattr("recsys_pg.embedding.wakeup.Listener._listen", lambda listener: None)
-    with service(engine, embedder, poll_seconds=0.1):
+    with running(Worker(engine, embedder, poll_seconds=0.1)):
         wait_until(lambda: catalogue.sql("select center from recsys.models") == [(None,)])
         catalogue.add("one")
         wait_until(lambda: catalogue.jobs() == 0)

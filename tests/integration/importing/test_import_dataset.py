@@ -6,13 +6,10 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyarrow import parquet
 
 from recsys_pg import db
 from recsys_pg.errors import (
@@ -48,35 +45,11 @@ def shop(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def rows(engine):
-    """Runs a query in a transaction of its own."""
-
-    def run(query, **parameters):
-        with engine.begin() as connection:
-            result = connection.execute(sa.text(query), parameters)
-            return result.fetchall() if result.returns_rows else []
-
-    return run
-
-
 def change(folder, name, old, new):
     path = folder / name
     content = path.read_text(encoding="utf-8")
     assert old in content
     path.write_text(content.replace(old, new), encoding="utf-8")
-
-
-def import_text(engine, folder, name, content, **options):
-    """Import one file, whose name says what it holds."""
-    (folder / name).write_text(content, encoding="utf-8")
-    return import_dataset(engine, open_dataset(folder / name), **options)
-
-
-def everything(rows):
-    """Every row of every table that an import writes, with its place and version."""
-    tables = ("items", "users", "interactions", "embedding_jobs", "item_popularity")
-    return {table: rows(f"select ctid::text, xmin::text, t::text from recsys.{table} t") for table in tables}
 
 
 def test_a_dataset_arrives_whole(engine, shop, rows):
@@ -114,12 +87,12 @@ def test_it_works_on_the_oldest_postgres(create_old_database, old_template, shop
     assert import_dataset(engine, open_dataset(shop)).duplicates == 3
 
 
-def test_importing_twice_changes_nothing_and_enqueues_nothing(engine, shop, rows):
+def test_importing_twice_changes_nothing_and_enqueues_nothing(engine, shop, rows, everything):
     import_dataset(engine, open_dataset(shop, attributes="*"))
     rows("delete from recsys.embedding_jobs")
-    before = everything(rows)
+    before = everything()
     report = import_dataset(engine, open_dataset(shop, attributes="*"))
-    assert everything(rows) == before
+    assert everything() == before
     assert (report.items_inserted, report.items_updated, report.users_inserted) == (0, 0, 0)
     assert (report.interactions_inserted, report.duplicates) == (0, 3)
 
@@ -147,9 +120,9 @@ def test_a_changed_price_enqueues_nothing_and_keeps_the_vector(engine, shop, row
     assert rows("select price::text from recsys.items where external_id = 'm2'") == [("11.00",)]
 
 
-def test_what_a_file_has_no_column_for_stays_as_it_is(engine, shop, rows, tmp_path):
+def test_what_a_file_has_no_column_for_stays_as_it_is(engine, shop, rows, tmp_path, import_text):
     import_dataset(engine, open_dataset(shop))
-    import_text(engine, tmp_path, "products.csv", "sku,title,price\nm1,The Matrix,1.00\nm4,Contact,2.00\n")
+    import_text(tmp_path, "products.csv", "sku,title,price\nm1,The Matrix,1.00\nm4,Contact,2.00\n")
     assert rows(
         "select external_id, description, category, price::text, in_stock from recsys.items"
         " where external_id in ('m1', 'm3', 'm4') order by id"
@@ -227,17 +200,19 @@ def test_an_event_is_recorded_once(engine, shop, rows):
     assert rows("select event_id from recsys.interactions order by 1") == [("e1",), ("e2",)]
 
 
-def test_the_same_twice_in_a_file_counts_twice_but_a_second_import_adds_none(engine, shop, tmp_path):
+def test_the_same_twice_in_a_file_counts_twice_but_a_second_import_adds_none(
+    engine, shop, tmp_path, import_text
+):
     log = "user_id,item_id,kind\nanna,m1,view\nanna,m1,view\n"
     import_dataset(engine, open_dataset(shop, content="items"))
-    assert import_text(engine, tmp_path, "events.csv", log).interactions_inserted == 2
-    assert import_text(engine, tmp_path, "events.csv", log).duplicates == 2
+    assert import_text(tmp_path, "events.csv", log).interactions_inserted == 2
+    assert import_text(tmp_path, "events.csv", log).duplicates == 2
 
 
-def test_interactions_of_the_same_time_keep_the_order_of_the_lines(engine, shop, rows, tmp_path):
+def test_interactions_of_the_same_time_keep_the_order_of_the_lines(engine, shop, rows, tmp_path, import_text):
     import_dataset(engine, open_dataset(shop, content="items"))
     log = "user_id,item_id,kind,timestamp\n" + "".join(f"anna,m{n},view,0\n" for n in (3, 1, 2))
-    import_text(engine, tmp_path, "events.csv", log)
+    import_text(tmp_path, "events.csv", log)
     assert rows(
         "select i.external_id from recsys.interactions a join recsys.items i on i.id = item_id order by a.id"
     ) == [("m3",), ("m1",), ("m2",)]
@@ -262,12 +237,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "content", "line", "message"), REFUSED)
-def test_one_bad_line_is_named_and_nothing_is_imported(engine, shop, *, name, content, line, message):
+def test_one_bad_line_is_named_and_nothing_is_imported(
+    engine, shop, *, name, content, line, message, everything, import_text
+):
     import_dataset(engine, open_dataset(shop, content="items"))
     with engine.connect() as connection:
         before = everything(lambda query: connection.execute(sa.text(query)).fetchall())
     with pytest.raises(InvalidRecordError, match=f"^{name}, line {line}: ") as caught:
-        import_text(engine, shop, name, content)
+        import_text(shop, name, content)
     assert message in caught.value.message
     assert caught.value.line == line
     assert "Nothing was imported" in caught.value.hint
@@ -276,9 +253,9 @@ def test_one_bad_line_is_named_and_nothing_is_imported(engine, shop, *, name, co
 
 
 @pytest.mark.parametrize(("name", "content", "line", "message"), REFUSED)
-def test_one_bad_line_is_left_out_on_request(engine, shop, *, name, content, line, message):
+def test_one_bad_line_is_left_out_on_request(engine, shop, *, name, content, line, message, import_text):
     import_dataset(engine, open_dataset(shop, content="items"))
-    report = import_text(engine, shop, name, content, skip_invalid=True)
+    report = import_text(shop, name, content, skip_invalid=True)
     assert report.skipped_count == 1
     [skipped] = report.skipped
     assert (skipped.file, skipped.line) == (name, line)
@@ -287,13 +264,13 @@ def test_one_bad_line_is_left_out_on_request(engine, shop, *, name, content, lin
     assert report.duplicates == 0
 
 
-def test_of_many_bad_lines_the_first_hundred_are_listed(engine, shop, tmp_path):
+def test_of_many_bad_lines_the_first_hundred_are_listed(engine, shop, tmp_path, import_text):
     import_dataset(engine, open_dataset(shop, content="items"))
     log = LOG_HEAD + "anna,m99,view,,,0\n" * 250 + "anna,m1\n" * 10
-    report = import_text(engine, tmp_path, "events.csv", log, skip_invalid=True)
+    report = import_text(tmp_path, "events.csv", log, skip_invalid=True)
     assert (report.skipped_count, len(report.skipped), report.interactions_inserted) == (260, 100, 1)
     with pytest.raises(InvalidRecordError, match=r"'m99' does not exist\. 249 more lines are refused"):
-        import_text(engine, tmp_path, "events.csv", LOG_HEAD + "anna,m99,view,,,0\n" * 250)
+        import_text(tmp_path, "events.csv", LOG_HEAD + "anna,m99,view,,,0\n" * 250)
 
 
 def test_an_error_in_the_last_file_undoes_the_first(engine, shop, rows):
@@ -373,7 +350,7 @@ CUT_IMPORT = (
 
 @pytest.mark.parametrize("phase", ["reading interactions.csv", "writing items", "writing interactions"])
 def test_a_lost_connection_is_one_error_and_repeated_the_import_does_the_rest(
-    engine, shop, rows, monkeypatch, phase
+    engine, shop, rows, monkeypatch, phase, *, everything
 ):
     monkeypatch.setattr("recsys_pg.importing.entities.CHUNK", 2)
     cut = []
@@ -392,9 +369,9 @@ def test_a_lost_connection_is_one_error_and_repeated_the_import_does_the_rest(
     assert (report.items_inserted, report.items_updated) == (3 - there, 0)
     assert report.interactions_inserted == 3
     assert rows("select count(*) from recsys.embedding_jobs") == [(3,)]
-    again = everything(rows)
+    again = everything()
     import_dataset(engine, open_dataset(shop))
-    assert everything(rows) == again
+    assert everything() == again
 
 
 def test_a_second_import_waits_for_the_first(engine, shop, rows, tmp_path):
@@ -464,113 +441,7 @@ def test_movielens_is_imported_and_repeated(engine, rows, shared_data):
     assert (report.items_updated, report.interactions_inserted, report.duplicates) == (0, 0, 100_836)
 
 
-def vector(number: int) -> list[float]:
-    """A vector of its own for each number, not of unit length."""
-    return np.random.default_rng(number).standard_normal(384).astype(np.float32).tolist()
-
-
-def embedded(rows) -> dict[str, float | None]:
-    """Of each item the cosine of its embedding to that of its number, None without one."""
-    found = rows("select external_id, embedding::real[] from recsys.items")
-    return {
-        key: None
-        if stored is None
-        else round(float(np.dot(stored, vector(int(key)) / np.linalg.norm(vector(int(key))))), 5)
-        for key, stored in found
-    }
-
-
-def vector_file(folder, ending, numbers):
-    """A file of items with these numbers, whose embeddings are theirs; every third has none."""
-    records = [
-        {
-            "sku": str(number),
-            "title": f"item {number}",
-            "embedding": None if number % 3 == 0 else vector(number),
-        }
-        for number in numbers
-    ]
-    path = folder / f"items.{ending}"
-    if ending == "parquet":
-        parquet.write_table(pa.Table.from_pylist(records), path)
-    elif ending == "jsonl":
-        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    else:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, records[0].keys())
-            writer.writeheader()
-            writer.writerows(record | {"embedding": record["embedding"] or ""} for record in records)
-    return open_dataset(path)
-
-
-@pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv"])
-def test_embeddings_that_a_file_has_are_stored_and_the_others_asked_for(engine, rows, tmp_path, ending):
-    dataset = vector_file(tmp_path, ending, range(1, 8))
-    import_dataset(engine, dataset)
-    assert embedded(rows) == {str(n): None if n % 3 == 0 else 1.0 for n in range(1, 8)}
-    assert rows("select count(*) from recsys.embedding_jobs") == [(2,)]
-    before = everything(rows)
-    import_dataset(engine, dataset)
-    assert everything(rows) == before
-
-
-def test_a_change_of_the_price_alone_writes_no_vector(engine, rows, tmp_path):
-    import_dataset(engine, vector_file(tmp_path, "jsonl", range(1, 3)))
-    before = rows("select embedding::text from recsys.items order by id")
-    lines = [
-        json.dumps({"sku": str(n), "title": f"item {n}", "price": 3, "embedding": vector(n)}) for n in (1, 2)
-    ]
-    assert import_text(engine, tmp_path, "items.jsonl", "\n".join(lines)).items_updated == 2
-    assert rows("select embedding::text from recsys.items order by id") == before
-
-
-def test_a_new_text_with_a_new_embedding_has_both_and_without_one_is_embedded(engine, rows, tmp_path):
-    import_dataset(engine, vector_file(tmp_path, "jsonl", (1, 2)))
-    rows("delete from recsys.embedding_jobs")
-    lines = [
-        json.dumps({"sku": "1", "title": "new", "embedding": vector(4)}),
-        json.dumps({"sku": "2", "title": "new", "embedding": None}),
-    ]
-    import_text(engine, tmp_path, "items.jsonl", "\n".join(lines))
-    [(one,), (two,)] = rows("select embedding::real[] from recsys.items order by external_id")
-    assert np.dot(one, vector(4)) / np.linalg.norm(vector(4)) == pytest.approx(1, abs=1e-5)
-    assert two is None
-    assert (2,) in rows(
-        "select j.item_id - (select min(id) from recsys.items) + 1 from recsys.embedding_jobs j"
-    )
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ([1.0, 2.0], "embedding is 2 numbers, not 384"),
-        ("many", "embedding is no list of numbers, not 384: 'many'"),
-        ([[1.0]], "embedding is no list of numbers, not 384"),
-        ([0.0] * 384, "embedding is zero or has a number that is not finite"),
-        ([1e39] * 384, "embedding is zero or has a number that is not finite"),
-    ],
-)
-def test_an_embedding_that_is_none_is_refused(engine, rows, tmp_path, value, message):
-    line = json.dumps({"sku": "1", "title": "one", "embedding": value})
-    with pytest.raises(InvalidRecordError, match=message):
-        import_text(engine, tmp_path, "items.jsonl", line)
-    assert rows("select count(*) from recsys.items") == [(0,)]
-
-
-def test_a_first_load_of_many_vectors_builds_their_index_last(engine, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsys_pg.deferred_index._FEWEST", 5)
-    index = "select to_regclass('recsys.items_embedding_idx') is not null"
-    phases = {}
-
-    def progress(phase, done, total):
-        phases[phase] = rows(index)
-
-    import_dataset(engine, vector_file(tmp_path, "jsonl", range(1, 20)), progress=progress)
-    assert phases["writing items"] == [(False,)]
-    assert rows(index) == [(True,)]
-
-
-def test_items_that_a_feed_lacks_are_deactivated_on_request_only(engine, shop, rows, tmp_path):
+def test_items_that_a_feed_lacks_are_deactivated_on_request_only(engine, shop, rows, tmp_path, import_text):
     import_dataset(engine, open_dataset(shop))
     rows("insert into recsys.items (id, title) values (1000, 'without a key')")
     rows("update recsys.items set in_stock = true")
@@ -588,4 +459,4 @@ def test_items_that_a_feed_lacks_are_deactivated_on_request_only(engine, shop, r
     assert rows(stock) == [("m1", True), ("m2", False), ("m3", False), ("m4", True), (None, False)]
     assert import_dataset(engine, open_dataset(feed), deactivate_missing=0).items_deactivated == 0
     with pytest.raises(InvalidArgumentError, match="no file of items"):
-        import_text(engine, tmp_path, "events.csv", LOG, deactivate_missing=1)
+        import_text(tmp_path, "events.csv", LOG, deactivate_missing=1)
