@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -82,7 +83,8 @@ class Recalls(threading.Thread):
     def run(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
             while not self.stop.wait(5):
-                self.found.append(recall(connection))
+                with suppress(psycopg.OperationalError):
+                    self.found.append(recall(connection))
 
 
 def recall(connection: psycopg.Connection[Any]) -> float:

@@ -1,5 +1,6 @@
 """Connections of the index builder: outside transactions, and one builder at a time."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,6 +12,10 @@ from recsys_pg.errors import DatabaseError
 from recsys_pg.indexes.condition import Connection
 
 _LOCK_KEY = 0x696E6478  # "indx"; recsys_report.search_indexes looks for it too
+_GONE_SECONDS = 2
+"""How often the server looks whether the builder is still there, while it builds."""
+PATIENCE_SECONDS = 3 * _GONE_SECONDS
+"""How long who comes next waits for the server to notice that a builder was killed."""
 
 
 @contextmanager
@@ -21,6 +26,20 @@ def connected(engine: sa.Engine) -> Iterator[Connection]:
         engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
         yield driver_connection(connection)
+
+
+def try_lock(connection: Connection, key: int) -> bool:
+    """Take an advisory lock for the session; False if another process has it.
+
+    Killed, this process loses it within seconds, whatever the server does for it then.
+    """
+    connection.execute(f"set client_connection_check_interval = '{_GONE_SECONDS}s'".encode())
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        (is_ours,) = connection.execute("select pg_try_advisory_lock(%s)", (key,)).fetchone() or (False,)
+        if is_ours or time.monotonic() > until:
+            return bool(is_ours)
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -36,8 +55,7 @@ def connected_alone(engine: sa.Engine) -> Iterator[Connection]:
     ):
         driver = driver_connection(connection)
         try:
-            (alone,) = driver.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() or (False,)
-            if not alone:
+            if not try_lock(driver, _LOCK_KEY):
                 holder = driver.execute(
                     "select l.pid from pg_locks l join pg_database d on d.oid = l.database"
                     " where l.locktype = 'advisory' and l.classid = 0 and l.objid = %s and l.granted"

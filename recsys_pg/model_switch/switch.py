@@ -14,7 +14,7 @@ from recsys_pg.db import vector_schema, vector_text
 from recsys_pg.deferred_index import build_deferred
 from recsys_pg.embedding import TextEmbedder, Worker
 from recsys_pg.errors import DatabaseError, InvalidArgumentError, ModelError
-from recsys_pg.indexes.connection import connected, connected_alone
+from recsys_pg.indexes.connection import connected, connected_alone, try_lock
 from recsys_pg.model_switch import standby
 from recsys_pg.model_switch.exchange import PATIENCE_SECONDS, check_followers, empty_copy, exchange
 from recsys_pg.model_switch.indexes import build_twins, drop_twins
@@ -154,8 +154,7 @@ def _alone(engine: sa.Engine) -> Iterator[psycopg.Connection[Any]]:
         DatabaseError: another process switches.
     """
     with connected(engine) as connection:
-        (alone,) = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() or (False,)
-        if not alone:
+        if not try_lock(connection, _LOCK_KEY):
             raise DatabaseError(
                 "The embedding model of this database is being switched by another process.",
                 "Try again when that has ended.",
@@ -165,6 +164,7 @@ def _alone(engine: sa.Engine) -> Iterator[psycopg.Connection[Any]]:
         finally:
             with suppress(psycopg.Error):
                 connection.execute("select pg_advisory_unlock(%s)", (_LOCK_KEY,))
+                connection.execute("reset client_connection_check_interval")
 
 
 class _Preparation:
