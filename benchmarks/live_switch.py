@@ -44,7 +44,9 @@ def switch(url: str, model: str) -> None:
             print(phase, flush=True)
 
     report = switch_model(db.create_engine(url), SubjectEmbedder(model), searches=50, progress=tell)
-    print(json.dumps(vars(report)), flush=True)
+    print(
+        json.dumps(vars(report) if report else {"complete": "by the run before, which was killed after it"})
+    )
 
 
 def killed_in_each_phase(url: str, model: str) -> tuple[list[str], dict[str, Any]]:

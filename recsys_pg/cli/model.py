@@ -229,6 +229,9 @@ def switch(
     if as_json:
         print_json(report)
         return
+    if report is None:
+        print_line(f"{embedder.name} is the embedding model already; nothing was done.")
+        return
     print_line(
         f"{report.model} is the embedding model now: {report.items:,} items, recall {report.recall:.3f},"
         f" in {report.seconds:,.0f} s, of which others waited {1000 * report.held_seconds:.0f} ms."

@@ -78,6 +78,7 @@ def exchange(
         _lock(connection, TABLES, "share update exclusive", _FIRST_LOCK_TIMEOUT, wait)
         renames = _renames(connection)
         anew = statements_anew(connection)
+        progress("exchange names", 0, None)
         _lock(connection, TABLES, "access exclusive", _LOCK_TIMEOUT, wait)
         started = time.monotonic()
         if missing := missing_twins(connection):

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from recsys_pg.errors import InvalidArgumentError, ModelError
+from recsys_pg.errors import ModelError
 from recsys_pg.types import Progress
 
 _BATCH = 20_000
@@ -95,16 +95,11 @@ def register(connection: psycopg.Connection[Any], name: str, revision: str) -> i
 
     Raises:
         ModelError: another model is the standby one, or there is no active one.
-        InvalidArgumentError: it is the active one.
     """
     active, standby = models(connection)
     if active is None:
         raise ModelError(
             "The database has no active embedding model.", "Run: recsys-pg worker, which registers its own."
-        )
-    if (active.name, active.revision) == (name, revision):
-        raise InvalidArgumentError(
-            f"{name} ({revision}) is the active model already.", "recsys-pg status tells which it is."
         )
     if standby is None:
         (model_id,) = connection.execute(_REGISTER, (name, revision)).fetchone() or (0,)

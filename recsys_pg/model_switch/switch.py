@@ -67,7 +67,7 @@ def switch_model(
     patience_seconds: float = PATIENCE_SECONDS,
     batch_size: int = 256,
     progress: Progress | None = None,
-) -> SwitchReport:
+) -> SwitchReport | None:
     """Make the embedder's model the one that searches use, while they go on.
 
     All items are embedded by it beside the vectors in use, by this process and by any worker that has that
@@ -85,8 +85,11 @@ def switch_model(
         batch_size: items to embed at once.
         progress: called with what is done, of how much.
 
+    Returns:
+        What it did; None where the model is the active one already, as when it was killed at its very end.
+
     Raises:
-        InvalidArgumentError: the model is active already, or a number is out of range.
+        InvalidArgumentError: a number is out of range.
         ModelError: another model is the standby one; too few items could be embedded; recall is too low.
         UpgradeBlockedError: something that was built on the embeddings cannot follow.
         DatabaseError: another switch runs, or transactions hold the tables for longer.
@@ -100,8 +103,10 @@ def switch_model(
     progress = progress or _unheard
     started = time.monotonic()
     with _alone(engine) as connection:
-        check_followers(connection)
         before, _ = standby.models(connection)
+        if before and (before.name, before.revision) == (embedder.name, embedder.revision):
+            return None
+        check_followers(connection)
         preparation = _Preparation(engine, connection, embedder, progress)
         preparation.embed(batch_size, min_coverage)
         preparation.require_coverage(min_coverage)
