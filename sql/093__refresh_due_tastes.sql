@@ -8,18 +8,29 @@ set search_path from current
 as $$
 declare
     delay  interval := make_interval(secs => recsys_api._setting('worker.taste_delay_seconds'));
+    moment timestamptz := clock_timestamp();
     due    bigint[];
 begin
     if not pg_try_advisory_xact_lock(hashtext('recsys_api.refresh_tastes')) then
         return 0;
     end if;
     due := array(
-        select c.user_id from recsys.taste_changes c
-        group by c.user_id
-        having max(c.changed_at) <= clock_timestamp() - delay or min(c.changed_at) <= clock_timestamp() - 10 * delay
+        select d.user_id
+        from (
+            -- of the oldest so many that who goes on does not keep others waiting for long
+            (select c.user_id, c.changed_at from recsys.taste_changes c
+             where c.changed_at <= moment - delay
+             order by c.changed_at limit 10 * most)
+            union all
             -- the clock was set back
-            or max(c.changed_at) > clock_timestamp() + interval '1 minute'
-        order by min(c.changed_at)
+            (select c.user_id, moment - 10 * delay from recsys.taste_changes c
+             where c.changed_at > moment + interval '1 minute'
+             order by c.changed_at limit most)
+        ) d
+        where d.changed_at <= moment - 10 * delay or not exists (
+            select from recsys.taste_changes n where n.user_id = d.user_id and n.changed_at > moment - delay)
+        group by d.user_id
+        order by min(d.changed_at)
         limit most);
     if due <> '{}' then
         perform recsys_api._refresh_tastes(due);

@@ -34,4 +34,6 @@ begin
     delete from recsys.users u where u.id = forget_user.user_id;
     get diagnostics rows_removed = row_count;
     return next;
+    -- those that the deletion of the interactions has noted
+    delete from recsys.taste_changes c where c.user_id = forget_user.user_id;
 end $$;

@@ -18,17 +18,17 @@ create table recsys.taste_changes (
     id          bigint generated always as identity,
     user_id     bigint not null,
     changed_at  timestamptz not null default now(),
-    constraint taste_changes_pkey primary key (id),
-    constraint taste_changes_user_id_fkey foreign key (user_id) references recsys.users (id) on delete cascade
+    constraint taste_changes_pkey primary key (id)
 );
-create index taste_changes_user_id_idx on recsys.taste_changes (user_id);
+create index taste_changes_user_id_idx on recsys.taste_changes (user_id, changed_at);
+create index taste_changes_changed_at_idx on recsys.taste_changes (changed_at);
 comment on table recsys.taste_changes is
-'Users who did something since their taste vector was computed, a row a statement: appended, so that nobody waits; a worker computes the tastes and deletes the rows. Safe to empty: training computes all tastes.';
+'Users who did something since their taste vector was computed, a row a statement: appended, and without a foreign key, so that nobody waits; a worker computes the tastes and deletes the rows. Safe to empty: training computes all tastes.';
 
 create function recsys.note_taste_changes() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    -- those of a user who is being deleted go with the user
+    -- who is being deleted leaves no trace
     insert into recsys.taste_changes (user_id)
     select distinct c.user_id from changed c
     where tg_op = 'INSERT' or exists (select from recsys.users u where u.id = c.user_id);

@@ -52,6 +52,7 @@ _HOLDERS = sa.text(
     from pg_stat_activity a
     where a.datname = current_database() and a.pid <> pg_backend_pid() and a.backend_type = 'client backend'
         and a.xact_start < now() - make_interval(mins => :minutes)
+        and num_nonnulls(a.backend_xmin, a.backend_xid) > 0
     union all
     select 'the prepared transaction ' || quote_literal(p.gid),
         extract(epoch from now() - p.prepared)::integer / 60, 'rollback prepared ' || quote_literal(p.gid)
@@ -61,6 +62,10 @@ _HOLDERS = sa.text(
     select 'the replication slot ' || s.slot_name, null, 'select pg_drop_replication_slot('
         || quote_literal(s.slot_name) || ')'
     from pg_replication_slots s where s.xmin is not null and not s.active
+    union all
+    select 'the replica ' || coalesce(nullif(r.application_name, ''), host(r.client_addr), r.pid::text), null,
+        'its longest query; hot_standby_feedback passes it on'
+    from pg_stat_replication r where age(r.backend_xmin) > 100000
     order by 2 desc nulls last limit 3
     """
 )

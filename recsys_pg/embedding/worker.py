@@ -130,8 +130,7 @@ class Worker:
                     counts += outcome
                     if progress:
                         progress("embed", counts.total(), max(due, counts.total()))
-            if counts["embedded"]:
-                self._upkeep.refresh()
+            self._upkeep.refresh()
         return _report(counts, started)
 
     def run(self, stop: threading.Event) -> WorkerReport:

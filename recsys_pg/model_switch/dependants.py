@@ -5,6 +5,7 @@ then. Views and SQL functions are written anew, so that they mean the same names
 has to be dropped before.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -29,8 +30,10 @@ uses as (
 )
 """
 _VIEWS = f"""{_USES}
-select distinct c.oid::regclass::text, c.relkind, pg_get_viewdef(c.oid), array_to_string(c.reloptions, ', '),
-    pg_has_role(c.relowner, 'usage'), pg_get_userbyid(c.relowner)
+select distinct c.oid::regclass::text,
+    case when pg_is_other_temp_schema(c.relnamespace) then 't' else c.relkind end,
+    pg_get_viewdef(c.oid), array_to_string(c.reloptions, ', '), pg_has_role(c.relowner, 'usage'),
+    quote_ident(pg_get_userbyid(c.relowner))
 from uses u
 join pg_rewrite r on u.classid = 'pg_rewrite'::regclass and r.oid = u.objid
 join pg_class c on c.oid = r.ev_class
@@ -44,7 +47,8 @@ join pg_proc p on u.classid = 'pg_proc'::regclass and p.oid = u.objid
 where p.prokind in ('f', 'p')
 order by 1
 """
-# triggers and policies that are not ours; constraints, and indexes of the narrow copy, that lack a twin
+# triggers and policies that are not ours, generated columns, publications; constraints, and indexes of the
+# narrow copy, that lack a twin
 _OTHERS = f"""{_USES}
 select pg_describe_object(u.classid, u.objid, 0)
 from uses u
@@ -54,7 +58,11 @@ left join pg_constraint c on u.classid = 'pg_constraint'::regclass and c.oid = u
 left join pg_index i on u.classid = 'pg_class'::regclass and i.indexrelid = u.objid
     and i.indrelid = any (%(copies)s::regclass[])
 left join pg_class n on n.oid = i.indexrelid
-where not t.tgisinternal and t.tgname !~ '^(items|users|models)_[0-9]0_'
+left join pg_attrdef f on u.classid = 'pg_attrdef'::regclass and f.oid = u.objid
+left join pg_attribute g on g.attrelid = f.adrelid and g.attnum = f.adnum
+where u.classid = 'pg_publication_rel'::regclass
+    or g.attgenerated <> ''
+    or not t.tgisinternal and t.tgname !~ '^(items|users|models)_[0-9]0_'
     or p.polname not like '%%searchable_items_hidden'
     or c.contype <> 'n' and c.conname <> 'models_standby_check' and not exists (
         select from pg_constraint o where o.connamespace = c.connamespace
@@ -67,11 +75,25 @@ order by 1
 """
 
 
-def statements_anew(connection: psycopg.Connection[Any]) -> list[str]:
-    """Statements that write the views and functions as they are, to be executed after the exchange.
+@dataclass(frozen=True)
+class Followers:
+    """Views and functions that follow the names.
+
+    Attributes:
+        locks: statements that change nothing, but keep everybody out of a view. Who reads a view has locked
+            it before he waits for a table; so the views come before the tables.
+        anew: statements that write them as they are, to be executed after the exchange.
+    """
+
+    locks: list[str]
+    anew: list[str]
+
+
+def find_followers(connection: psycopg.Connection[Any]) -> Followers:
+    """What follows.
 
     Args:
-        connection: in a transaction, whose search_path is pg_catalog alone, so that they name every schema.
+        connection: in a transaction, whose search_path is pg_catalog alone, so that every schema is named.
 
     Raises:
         UpgradeBlockedError: something cannot follow, or belongs to somebody else.
@@ -89,11 +111,14 @@ def statements_anew(connection: psycopg.Connection[Any]) -> list[str]:
         "copies": [f"recsys.{COPY}", f"recsys.{twin(COPY)}"],
         "prefix": twin(""),
     }
-    statements, obstacles = [], []
+    locks, statements, obstacles = [], [], []
     for name, kind, definition, options, is_ours, owner in connection.execute(_VIEWS, parameters):
         if kind == "v" and is_ours:
             with_ = f" with ({options})" if options else ""
             statements.append(f"create or replace view {name}{with_} as {definition}")
+            locks.append(f"alter view {name} owner to {owner}")
+        elif kind == "t":
+            obstacles.append(f"the temporary view {name} of another session")
         elif kind == "v":
             obstacles.append(f"view {name}, which belongs to {owner}")
         else:
@@ -109,4 +134,4 @@ def statements_anew(connection: psycopg.Connection[Any]) -> list[str]:
             f"This was built on the embeddings and cannot follow a switch: {'; '.join(obstacles)}.",
             "Drop it, and create it again after the switch; or, of another's, run the switch as a superuser.",
         )
-    return statements
+    return Followers(locks, statements)

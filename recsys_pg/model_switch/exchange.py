@@ -9,9 +9,10 @@ import psycopg
 from psycopg import sql
 
 from recsys_pg.errors import DatabaseError
-from recsys_pg.model_switch.dependants import statements_anew
+from recsys_pg.model_switch.dependants import find_followers
 from recsys_pg.model_switch.indexes import missing_twins
 from recsys_pg.model_switch.names import COLUMNS, COPY, FLAG, STANDBY_FLAG, TABLES, twin
+from recsys_pg.model_switch.privileges import privileges_of_names
 from recsys_pg.types import Progress
 
 PATIENCE_SECONDS = 300.0
@@ -43,15 +44,19 @@ where i.indrelid = any (%(tables)s::regclass[])
     and not exists (select from pg_constraint c where c.conindid = i.indexrelid)
 order by 1, 2, 3
 """
+# what another role does is told to members of pg_read_all_stats only; a prepared transaction has no process
 _HOLDERS = """
-select a.pid, coalesce(nullif(a.application_name, ''), a.backend_type),
-    extract(epoch from clock_timestamp() - a.xact_start)::integer
-from pg_stat_activity a
-where a.pid <> pg_backend_pid() and a.xact_start is not null and exists (
-    select from pg_locks l where l.pid = a.pid and l.granted and l.locktype = 'relation'
-        and l.relation = any (%(tables)s::regclass[]))
-order by a.xact_start limit 3
+select distinct
+    case when l.pid is null then 'a prepared transaction' else 'server process ' || l.pid end
+    || coalesce(' (' || concat_ws(', ', nullif(a.application_name, ''),
+        'for ' || extract(epoch from clock_timestamp() - a.xact_start)::integer || ' s') || ')', '')
+from pg_locks l
+left join pg_stat_activity a on a.pid = l.pid
+where l.granted and l.locktype = 'relation' and l.relation = any (%(tables)s::regclass[])
+    and l.pid is distinct from pg_backend_pid()
+order by 1 limit 3
 """
+_AGAIN = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
 def exchange(
@@ -70,16 +75,30 @@ def exchange(
         UpgradeBlockedError: something that was built on the columns cannot follow.
         DatabaseError: transactions hold the tables for longer, or an index has changed meanwhile.
     """
+    until = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return _exchange(connection, _Wait(progress, until))
+        except _AGAIN:
+            # somebody came between who reads what follows
+            if time.monotonic() > until:
+                raise
+        progress("wait for transactions that hold a table", 0, None)
+        time.sleep(_PAUSE_SECONDS * random.uniform(0.3, 1))  # noqa: S311 - jitter, not a secret
+
+
+def _exchange(connection: psycopg.Connection[Any], wait: "_Wait") -> float:
     with connection.transaction():
         connection.execute("set transaction isolation level read committed")
         connection.execute("set local search_path = pg_catalog")
         # other changes of the tables wait from here on, and an autovacuum gives way, which takes a second
-        wait = _Wait(progress, patience_seconds)
-        _lock(connection, TABLES, "share update exclusive", _FIRST_LOCK_TIMEOUT, wait)
+        _lock(connection, [_lock_tables(TABLES, "share update exclusive")], _FIRST_LOCK_TIMEOUT, wait)
         renames = _renames(connection)
-        anew = statements_anew(connection)
-        progress("exchange names", 0, None)
-        _lock(connection, TABLES, "access exclusive", _LOCK_TIMEOUT, wait)
+        privileges = privileges_of_names(connection)
+        followers = find_followers(connection)
+        wait.progress("exchange names", 0, None)
+        locks = [*followers.locks, _lock_tables(TABLES, "access exclusive")]
+        _lock(connection, locks, _LOCK_TIMEOUT, wait)
         started = time.monotonic()
         if missing := missing_twins(connection):
             raise DatabaseError(
@@ -88,7 +107,7 @@ def exchange(
             )
         for rename in renames:
             connection.execute(rename)
-        for statement in _storage() + anew:
+        for statement in _storage() + followers.anew + privileges:
             connection.execute(statement.encode())
     return time.monotonic() - started
 
@@ -101,45 +120,45 @@ def check_followers(connection: psycopg.Connection[Any]) -> None:
     """
     with connection.transaction():
         connection.execute("set local search_path = pg_catalog")
-        statements_anew(connection)
+        find_followers(connection)
 
 
 def empty_copy(connection: psycopg.Connection[Any], progress: Progress) -> None:
     """Remove all rows of the standby copy, which nobody reads; waits as `exchange` does."""
+    wait = _Wait(progress, time.monotonic() + PATIENCE_SECONDS)
     with connection.transaction():
-        _lock(connection, (twin(COPY),), "access exclusive", _LOCK_TIMEOUT, _Wait(progress, PATIENCE_SECONDS))
+        _lock(connection, [_lock_tables((twin(COPY),), "access exclusive")], _LOCK_TIMEOUT, wait)
         connection.execute(f"truncate recsys.{twin(COPY)}".encode())
 
 
 @dataclass(frozen=True)
 class _Wait:
-    """Whom to tell that it waits for transactions, and how long it does."""
+    """Whom to tell that it waits for transactions, and until when it does, by time.monotonic."""
 
     progress: Progress
-    patience_seconds: float
+    until: float
 
 
-def _lock(
-    connection: psycopg.Connection[Any], names: tuple[str, ...], mode: str, timeout: str, wait: _Wait
-) -> None:
-    """Lock all tables or none: who comes meanwhile waits no longer than the timeout, and then goes first."""
-    tables = [f"recsys.{name}" for name in names]
-    until = time.monotonic() + wait.patience_seconds
+def _lock_tables(names: tuple[str, ...], mode: str) -> str:
+    return f"lock table {', '.join(f'recsys.{name}' for name in names)} in {mode} mode"
+
+
+def _lock(connection: psycopg.Connection[Any], locks: list[str], timeout: str, wait: _Wait) -> None:
+    """Take all locks or none; who comes meanwhile waits no longer than the timeout for each."""
     connection.execute(f"set local lock_timeout = '{timeout}'".encode())
     while True:
         try:
             with connection.transaction():
-                connection.execute(f"lock table {', '.join(tables)} in {mode} mode".encode())
+                for lock in locks:
+                    connection.execute(lock.encode())
                 return
-        except psycopg.errors.LockNotAvailable as error:
+        except _AGAIN as error:
             wait.progress("wait for transactions that hold a table", 0, None)
-            if time.monotonic() > until:
-                rows = connection.execute(_HOLDERS, {"tables": tables}).fetchall()
-                named = ", ".join(f"{pid} ({name}, for {seconds} s)" for pid, name, seconds in rows)
+            if time.monotonic() > wait.until:
+                rows = connection.execute(_HOLDERS, {"tables": [f"recsys.{table}" for table in TABLES]})
                 raise DatabaseError(
-                    f"Transactions have held the tables for {wait.patience_seconds:.0f} s: of server process"
-                    f" {named}.",
-                    "End them, then run the command again: it goes on from here.",
+                    f"Transactions hold the tables all the while: {', '.join(name for (name,) in rows)}.",
+                    "End them, or wait for longer (--wait). Run again, the command goes on from here.",
                 ) from error
         time.sleep(_PAUSE_SECONDS * random.uniform(0.3, 1))  # noqa: S311 - jitter, not a secret
 

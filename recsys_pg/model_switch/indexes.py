@@ -15,12 +15,12 @@ from recsys_pg.watching import watched
 
 # those that read the column, be it in their predicate
 _INDEXES = """
-select c.relname, pg_get_indexdef(i.indexrelid), t.relname, a.amname = 'hnsw'
+select c.relname, quote_ident(c.relname), pg_get_indexdef(i.indexrelid), t.relname, a.amname = 'hnsw'
 from pg_index i
 join pg_class c on c.oid = i.indexrelid
 join pg_am a on a.oid = c.relam
 join pg_class t on t.oid = i.indrelid
-where i.indrelid = any (array['recsys.items', 'recsys.users']::regclass[]) and i.indisvalid
+where i.indrelid = any (array['recsys.items', 'recsys.users']::regclass[])
     and exists (
         select from pg_depend d
         join pg_attribute f on f.attrelid = d.refobjid and f.attnum = d.refobjsubid
@@ -61,8 +61,9 @@ def twin_indexes(connection: psycopg.Connection[Any]) -> list[TwinIndex]:
         columns = sorted(set().union(*COLUMNS.values()))
         rows = connection.execute(_INDEXES, (columns,)).fetchall()
     return [
-        TwinIndex(name, table, _renamed(of_twins(table, definition), name), is_vector_index)
-        for name, definition, table, is_vector_index in rows
+        TwinIndex(name, table, _renamed(of_twins(table, definition), quoted, twin(name)), is_vector_index)
+        for name, quoted, definition, table, is_vector_index in rows
+        if not name.startswith(twin(""))
     ]
 
 
@@ -117,12 +118,13 @@ def drop_twins(connection: psycopg.Connection[Any]) -> Iterator[str]:
 def _is_there(connection: psycopg.Connection[Any], index: TwinIndex) -> bool:
     with connection.transaction():
         connection.execute("set local search_path = pg_catalog")
-        row = connection.execute(_TWIN, (f"recsys.{index.name}",)).fetchone()
+        row = connection.execute(_TWIN, (f'recsys."{index.name}"',)).fetchone()
     return row is not None and bool(row[0]) and row[1] == index.definition
 
 
-def _renamed(definition: str, name: str) -> str:
-    return re.sub(rf"^(CREATE (?:UNIQUE )?INDEX ){re.escape(name)} ", rf"\g<1>{twin(name)} ", definition)
+def _renamed(definition: str, quoted: str, name: str) -> str:
+    new = f'"{name}"' if quoted.startswith('"') else name
+    return re.sub(rf"^(CREATE (?:UNIQUE )?INDEX ){re.escape(quoted)} ", lambda m: f"{m[1]}{new} ", definition)
 
 
 def _drop(connection: psycopg.Connection[Any], name: str) -> None:

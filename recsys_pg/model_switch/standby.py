@@ -33,10 +33,18 @@ where i.id between %s and %s and i.standby_embedding is null
 on conflict (item_id, model_id) do nothing
 """
 _COVERAGE = """
-select count(*), count(*) filter (where i.standby_embedding is not null),
-    count(*) filter (where i.standby_embedding is null
-        and recsys.item_content(i.title, i.description, i.category, i.tags) = '')
-from recsys.items i where i.embedding is not null
+select count(*) filter (where i.embedding is not null),
+    count(*) filter (where i.embedding is not null and i.standby_embedding_model_id = %(model_id)s),
+    count(*) filter (where i.embedding is not null and i.standby_embedding is null
+        and recsys.item_content(i.title, i.description, i.category, i.tags) = ''),
+    count(i.standby_embedding) filter (where i.standby_embedding_model_id <> %(model_id)s)
+        + abs(count(i.standby_embedding) - (select count(*) from recsys.standby_searchable_items))
+from recsys.items i
+"""
+_HAS_LEFTOVERS = """
+select exists (select from recsys.standby_searchable_items)
+    or exists (select from recsys.items i where i.standby_embedding is not null)
+    or exists (select from recsys.users u where u.standby_embedding is not null)
 """
 _WAITING = """
 select count(*) filter (where j.failed_at is null), count(*) filter (where j.failed_at is not null)
@@ -65,6 +73,7 @@ class Coverage:
         items: how many there are.
         covered: those that have one of the standby model too.
         without_text: those that cannot, as nothing is known to embed.
+        wrong: standby vectors of yet another model, and rows that the narrow copy lacks or has too many.
         waiting: jobs of the standby model that wait, of any item.
         failed: those that failed for good.
     """
@@ -72,6 +81,7 @@ class Coverage:
     items: int
     covered: int
     without_text: int
+    wrong: int
     waiting: int
     failed: int
 
@@ -124,7 +134,7 @@ def ask_for_vectors(connection: psycopg.Connection[Any], model_id: int, progress
 
 def coverage(connection: psycopg.Connection[Any], model_id: int) -> Coverage:
     """How many items the standby model has embedded of those that have a vector; a scan of the items."""
-    items = connection.execute(_COVERAGE).fetchone() or (0, 0, 0)
+    items = connection.execute(_COVERAGE, {"model_id": model_id}).fetchone() or (0, 0, 0, 0)
     jobs = connection.execute(_WAITING, (model_id,)).fetchone() or (0, 0)
     return Coverage(*items, *jobs)
 
@@ -132,6 +142,12 @@ def coverage(connection: psycopg.Connection[Any], model_id: int) -> Coverage:
 def waiting(connection: psycopg.Connection[Any], model_id: int) -> int:
     """The jobs of a model that have not failed for good."""
     return int((connection.execute(_WAITING, (model_id,)).fetchone() or (0,))[0])
+
+
+def has_leftovers(connection: psycopg.Connection[Any]) -> bool:
+    """Whether there are vectors beside without a standby model, as after a `clear` that was killed."""
+    _, standby = models(connection)
+    return standby is None and connection.execute(_HAS_LEFTOVERS).fetchone() == (True,)
 
 
 def retire(connection: psycopg.Connection[Any], model_id: int) -> None:

@@ -107,6 +107,8 @@ def switch_model(
         if before and (before.name, before.revision) == (embedder.name, embedder.revision):
             return None
         check_followers(connection)
+        if standby.has_leftovers(connection):
+            _clear(connection, progress)
         preparation = _Preparation(engine, connection, embedder, progress)
         preparation.embed(batch_size, min_coverage)
         preparation.require_coverage(min_coverage)
@@ -114,6 +116,8 @@ def switch_model(
         preparation.build()
         preparation.keep_queries(before.id if before else 0)
         recall = preparation.require_recall(min_recall, searches)
+        # what came and changed meanwhile, which nobody else may have embedded
+        preparation.embed(batch_size, min_coverage)
         covered = preparation.require_coverage(min_coverage)
         held = exchange(connection, progress, patience_seconds)
     return SwitchReport(
@@ -141,14 +145,19 @@ def finish_switch(engine: sa.Engine, progress: Progress | None = None) -> str | 
         _, model = standby.models(connection)
         if model is not None:
             standby.retire(connection, model.id)
-        for name in drop_twins(connection):
-            progress(f"drop {name}", 0, None)
-        empty_copy(connection, progress)
-        standby.clear(connection, progress)
+        _clear(connection, progress)
         if model is not None:
             # of items that came while the model was retired
             standby.drop_jobs(connection, model.id)
     return model.name if model else None
+
+
+def _clear(connection: psycopg.Connection[Any], progress: Progress) -> None:
+    """Remove indexes, narrow copy and vectors that are kept beside."""
+    for name in drop_twins(connection):
+        progress(f"drop {name}", 0, None)
+    empty_copy(connection, progress)
+    standby.clear(connection, progress)
 
 
 @contextmanager
@@ -205,6 +214,11 @@ class _Preparation:
     def build(self) -> None:
         """The indexes, and what the planner knows."""
         build_deferred(self._engine, self._progress)
+        if self._connection.execute("select 1 from recsys.deferred_indexes limit 1").fetchone():
+            raise DatabaseError(
+                "A load goes on that does without the vector index, which it builds in the end.",
+                "Run the switch again after it: it goes on from here.",
+            )
         with connected_alone(self._engine) as builder:
             build_twins(builder, self._progress)
         self._connection.execute("vacuum (analyze) recsys.standby_searchable_items")
@@ -233,6 +247,11 @@ class _Preparation:
     def require_coverage(self, min_coverage: float) -> standby.Coverage:
         """How many items have a vector of the new model, which is enough."""
         found = standby.coverage(self._connection, self.model_id)
+        if found.wrong:
+            raise ModelError(
+                f"{found.wrong:,} standby vectors are of another model, or differ from their narrow copy.",
+                "Begin anew: recsys-pg model switch --finish, then the switch again.",
+            )
         if found.share < min_coverage:
             raise ModelError(
                 f"Only {found.covered:,} of {found.items:,} items with a vector have one of the new model:"

@@ -177,10 +177,13 @@ class TasteChange(Base):
     """That a user did something since the taste vector was computed; a worker deletes it."""
 
     __tablename__ = "taste_changes"
-    __table_args__ = (Index("taste_changes_user_id_idx", "user_id"),)
+    __table_args__ = (
+        Index("taste_changes_user_id_idx", "user_id", "changed_at"),
+        Index("taste_changes_changed_at_idx", "changed_at"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("recsys.users.id", ondelete="CASCADE"))
+    user_id: Mapped[int]
     changed_at: Mapped[datetime] = now()
 
 

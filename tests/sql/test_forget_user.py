@@ -23,12 +23,12 @@ def shop(catalogue):
 
 
 def naming_people(connection):
-    """Every column that refers to recsys.users, as (table, column); asked of the database, not of memory."""
+    """Every column that refers to recsys.users, asked of the database, and the one that but names them."""
     return connection.execute(
         "select c.conrelid::regclass::text, a.attname from pg_constraint c"
         " join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]"
         " where c.contype = 'f' and c.confrelid = 'recsys.users'::regclass"
-        " union select 'recsys.users', 'id' order by 1"
+        " union select 'recsys.users', 'id' union select 'recsys.taste_changes', 'user_id' order by 1"
     ).fetchall()
 
 

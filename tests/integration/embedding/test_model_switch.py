@@ -259,6 +259,12 @@ def test_views_and_functions_of_an_application_follow(engine, shop, other):
             "alter table recsys.users add constraint app_check check (embedding_model_id < 1000)",
             "constraint app_check",
         ),
+        (
+            "alter table recsys.items add column app_norm double precision"
+            " generated always as (vector_norm(embedding)) stored",
+            "default value for column app_norm of table recsys.items",
+        ),
+        ("create publication app_items for table recsys.items (id, embedding)", "publication of"),
         ("create policy app_seen on recsys.items using (embedding_model_id is not null)", "policy app_seen"),
     ],
 )
@@ -313,6 +319,103 @@ def test_too_few_vectors_stop_a_switch_which_goes_on_later(engine, shop, other):
     assert len(other.texts) == 11
 
 
+def test_what_changes_while_the_indexes_are_built_is_embedded_before_the_switch(engine, shop, other):
+    def progress(phase, _done, _total):
+        if phase == "build items_embedding_idx":
+            shop.sql("update recsys.items set title = title || ' now' where id % 3 = 0")
+
+    report = switch_model(engine, other, searches=5, progress=progress)
+    assert report.uncovered == 0
+    assert_belongs(embeddings(shop), other)
+    assert shop.sql("select count(*) from recsys.items where title like '% now' and embedding is null") == [
+        (0,)
+    ]
+
+
+def test_a_clearing_that_was_killed_leaves_nothing_to_the_next_switch(engine, shop, other, monkeypatch):
+    switch_model(engine, other, searches=5)
+    monkeypatch.setattr("recsys_pg.model_switch.standby.clear", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        finish_switch(engine)
+    monkeypatch.undo()
+    third = type(other)()
+    third.name = "third"
+    assert switch_model(engine, third, searches=5).items == 60
+    assert shop.sql(
+        "select count(*) from recsys.items i join recsys.models m on m.id = i.embedding_model_id"
+        " where m.name = 'third' and m.is_active"
+    ) == [(60,)]
+    assert_in_step(shop)
+    assert shop.sql("select count(*) from recsys.searchable_items") == [(60,)]
+
+
+def test_privileges_stay_with_the_names(engine, shop, other):
+    shop.sql(
+        "create role recsys_test_bi;"
+        "grant select on recsys.searchable_items to recsys_test_bi;"
+        "grant select (id, embedding), update (embedding) on recsys.items to recsys_test_bi with grant option"
+    )
+    rights = (
+        "select has_table_privilege('recsys_test_bi', 'recsys.searchable_items', 'select'),"
+        " has_table_privilege('recsys_test_bi', 'recsys.standby_searchable_items', 'select'),"
+        " has_column_privilege('recsys_test_bi', 'recsys.items', 'embedding', 'update with grant option'),"
+        " has_column_privilege('recsys_test_bi', 'recsys.items', 'standby_embedding', 'select'),"
+        " has_column_privilege('recsys_test_bi', 'recsys.items', 'id', 'select')"
+    )
+    try:
+        assert shop.sql(rights) == [(True, False, True, False, True)]
+        switch_model(engine, other, searches=5)
+        assert shop.sql(rights) == [(True, False, True, False, True)]
+    finally:
+        shop.sql("drop owned by recsys_test_bi; drop role recsys_test_bi")
+
+
+def test_a_view_that_is_read_all_the_while_keeps_nobody_from_switching(engine, url, shop, other):
+    shop.sql("create view public.products as select id, title, embedding from recsys.items")
+    stop = threading.Event()
+    failures = []
+
+    def read():
+        with psycopg.connect(**db.connection_parameters(url), autocommit=True) as connection:
+            while not stop.is_set():
+                try:
+                    connection.execute("select count(embedding) from public.products").fetchone()
+                except psycopg.Error as error:
+                    failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        report = switch_model(engine, other, searches=5, patience_seconds=60)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+    assert report.model == "other"
+
+
+def test_while_a_load_does_without_the_index_there_is_no_switch(engine, shop, other):
+    shop.sql(
+        "insert into recsys.deferred_indexes select 'items_embedding_idx', indexdef from pg_indexes"
+        " where indexname = 'items_embedding_idx'; drop index recsys.items_embedding_idx"
+    )
+    with engine.begin() as loader:
+        loader.exec_driver_sql("select pg_advisory_xact_lock_shared(x'64656672'::int)")
+        with pytest.raises(DatabaseError, match="A load goes on"):
+            switch_model(engine, other, searches=5)
+    assert switch_model(engine, other, searches=5).model == "other"
+
+
+def test_an_index_with_any_name_has_a_twin(engine, shop, other):
+    shop.sql('create index "items-by-Model" on recsys.items (embedding_model_id)')
+    switch_model(engine, other, searches=5)
+    assert shop.sql("select indexdef from pg_indexes where indexname = 'items-by-Model'") == [
+        ('CREATE INDEX "items-by-Model" ON recsys.items USING btree (embedding_model_id)',)
+    ]
+
+
 def test_one_switch_at_a_time(engine, shop, other):
     with engine.connect() as connection:
         connection.execute(sa.text("select pg_advisory_lock(cast(x'73776974' as int))"))
@@ -326,7 +429,7 @@ def test_a_long_transaction_is_named_and_nothing_has_happened(engine, shop, othe
     with engine.connect() as connection:
         connection.execute(sa.text("select count(*) from recsys.items"))
         pid = connection.connection.driver_connection.info.backend_pid
-        with pytest.raises(DatabaseError, match=rf"of server process {pid} \(recsys_pg, for"):
+        with pytest.raises(DatabaseError, match=rf"all the while: server process {pid} \(recsys_pg, for"):
             switch_model(engine, other, searches=5, patience_seconds=1)
     assert shop.sql("select name from recsys.models where purpose = 'embedding' and is_active") == [("hash",)]
     assert switch_model(engine, other, searches=5).model == "other"
