@@ -93,6 +93,7 @@ class Lanes(Generic[Outcome]):
             threading.Thread(target=self._run, name=f"recsys-pg-lane-{number}", daemon=True)
             for number in range(1, count + 1)
         ]
+        self._is_stopped = self._halt.is_set
 
     def run(self, stop: threading.Event, look: Callable[[], object]) -> Iterator[Outcome]:
         """Yields what the steps return until all threads have ended, which they do once ``stop`` is set.
@@ -101,6 +102,8 @@ class Lanes(Generic[Outcome]):
         error of ``look``, which is called several times a second, is raised at once: it may be about a step
         that never ends.
         """
+        # by themselves, so that none begins another step before this thread looks
+        self._is_stopped = lambda: self._halt.is_set() or stop.is_set()
         for thread in self._threads:
             thread.start()
         running = len(self._threads)
@@ -141,14 +144,14 @@ class Lanes(Generic[Outcome]):
 
     def _run(self) -> None:
         try:
-            while not self._halt.is_set():
+            while not self._is_stopped():
                 rings = self._bell.rings
-                outcome = self._step(self._halt.is_set)
+                outcome = self._step(self._is_stopped)
                 if outcome is not None:
                     self._outcomes.put(outcome)
                 elif self._idle_seconds is None:
                     break
-                elif not self._halt.is_set():
+                elif not self._is_stopped():
                     self._bell.wait(rings, self._idle_seconds)
         except BaseException as error:
             self._outcomes.put(error)

@@ -176,6 +176,8 @@ def test_status_names_the_transaction_that_keeps_dead_rows(cli, own_shop, monkey
         own_shop, "insert into recsys.users (external_id) select 'u' || n from generate_series(1, 20000) n"
     )
     with psycopg.connect(**db.connection_parameters(own_shop), application_name="a report") as holder:
+        # in read committed it would hold nothing between its statements
+        holder.execute("set transaction isolation level repeatable read")
         holder.execute("select count(*) from recsys.users")
         execute(
             own_shop, "update recsys.users set attributes = '{\"a\": 1}'; select pg_stat_force_next_flush()"
