@@ -28,12 +28,10 @@ _STATEMENTS = {
 def label(statement: str) -> str:
     """The name that the protocol's code has for a statement, else its first words."""
     statement = statement.strip()
-    known = _STATEMENTS.get(statement) or _STATEMENTS.get(
-        statement.replace("set embedding =", "set {slot}embedding =")
-    )
+    # whose text has the columns of the model filled in
     if statement.startswith("with locked"):
         return "write"
-    return known or " ".join(statement.split()[:4])
+    return _STATEMENTS.get(statement) or " ".join(statement.split()[:4])
 
 
 class Steps:

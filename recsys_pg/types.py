@@ -18,6 +18,10 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with a phase, the work done and the work in all (None when unknown), by whatever takes long."""
 
 
+def unheard(phase: str, done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""
+
+
 class QueryEmbedder(Protocol):
     """What turns the text of a search into a vector: any `recsys_pg.embedding.TextEmbedder`."""
 

@@ -37,7 +37,7 @@ from recsys_pg.collaborative.tastes import refresh_tastes
 from recsys_pg.collaborative.trend import Trend
 from recsys_pg.db import driver_connection, translated_errors
 from recsys_pg.errors import DatabaseError, ReadOnlyDatabaseError
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _LOCK_KEY = 0x74726169  # "trai": one training at a time on a database
 
@@ -140,7 +140,7 @@ def train(
     if memory_gb is None:
         memory_gb = default_memory_gb()
     check_arguments(algorithm, neighbors, reg, memory_gb, holdout)
-    report = progress or _unheard
+    report = progress or unheard
     started = time.monotonic()
     checkpoints = Checkpoints(checkpoint_dir)
     with translated_errors(), _connected_alone(engine) as connection:
@@ -384,7 +384,3 @@ def _refreshed(
         progress("refresh statistics", 0, None)
         refreshing.execute("analyze recsys.item_neighbors, recsys.item_popularity, recsys.users")
     return outcome
-
-
-def _unheard(phase: str, done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""

@@ -26,7 +26,7 @@ from recsys_pg.evaluation.scratch import scratch_database, scratch_server
 from recsys_pg.evaluation.split import Division, Split, divide
 from recsys_pg.evaluation.targets import LEAST_USERS, Question, question, segments
 from recsys_pg.evaluation.training_part import copy_parts
-from recsys_pg.types import Method, Progress
+from recsys_pg.types import Method, Progress, unheard
 
 
 def evaluate(
@@ -83,7 +83,7 @@ def evaluate(
         seed,
     )
     _check(options)
-    report = progress or _unheard
+    report = progress or unheard
     started_at, started = datetime.now(UTC), time.monotonic()
     with scratch_server(engine, server) as parameters, scratch_database(parameters) as scratch:
         part = _hold_out(engine, scratch, options, report)
@@ -216,7 +216,3 @@ def _check(options: Options) -> None:
             f"The method is {', '.join(map(repr, unknown)) or 'missing'}.",
             f"Pass some of {', '.join(METHODS)}.",
         )
-
-
-def _unheard(phase: str, done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""

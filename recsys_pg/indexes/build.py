@@ -11,7 +11,7 @@ from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_expression, index_of
 from recsys_pg.indexes.connection import connected, connected_alone
 from recsys_pg.indexes.listing import SearchIndex, read_indexes
-from recsys_pg.types import ItemFilter, Progress
+from recsys_pg.types import ItemFilter, Progress, unheard
 from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
 
 _POLL_SECONDS = 0.5
@@ -59,7 +59,7 @@ def build(
     names = []
     with connected_alone(engine) as builder, connected(engine) as watcher:
         for condition in conditions:
-            build_one = _Build(builder, watcher, condition, progress or _unheard)
+            build_one = _Build(builder, watcher, condition, progress or unheard)
             build_one.run(memory_mb, workers)
             names.append(build_one.name)
         built = {index.index_name: index for index in read_indexes(watcher)}
@@ -214,7 +214,3 @@ class _Build:
 
 def _drop_index(connection: Connection, name: str) -> None:
     connection.execute(f"drop index concurrently if exists recsys.{name}".encode())
-
-
-def _unheard(phase: str, done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""

@@ -8,7 +8,7 @@ from recsys_pg.types import Progress
 
 N = 10
 _SETTING = "select recsys_api._setting('search.ef_search')"
-# half of the queries are items, which an index finds best, and half the mean of five random ones
+# half of the queries are items, which an index finds best, and half the mean of five that are near each other
 _QUERIES = """
 with sampled as materialized (
     select i.standby_embedding as embedding, row_number() over () as number

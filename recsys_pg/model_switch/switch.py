@@ -19,7 +19,7 @@ from recsys_pg.model_switch import standby
 from recsys_pg.model_switch.exchange import PATIENCE_SECONDS, check_followers, empty_copy, exchange
 from recsys_pg.model_switch.indexes import build_twins, drop_twins
 from recsys_pg.model_switch.recall import standby_recall
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _LOCK_KEY = 0x73776974
 _PAUSE_SECONDS = 1.0
@@ -100,7 +100,7 @@ def switch_model(
             raise InvalidArgumentError(f"{argument} is {value}.", "Pass a share, from 0 to 1.")
     if searches < 1:
         raise InvalidArgumentError(f"searches is {searches}.", "Pass a number above 0.")
-    progress = progress or _unheard
+    progress = progress or unheard
     started = time.monotonic()
     with _alone(engine) as connection:
         before, _ = standby.models(connection)
@@ -111,14 +111,12 @@ def switch_model(
             _clear(connection, progress)
         preparation = _Preparation(engine, connection, embedder, progress)
         preparation.embed(batch_size, min_coverage)
-        preparation.require_coverage(min_coverage)
         preparation.compute_tastes()
         preparation.build()
         preparation.keep_queries(before.id if before else 0)
         recall = preparation.require_recall(min_recall, searches)
         # what came and changed meanwhile, which nobody else may have embedded
-        preparation.embed(batch_size, min_coverage)
-        covered = preparation.require_coverage(min_coverage)
+        covered = preparation.embed(batch_size, min_coverage)
         held = exchange(connection, progress, patience_seconds)
     return SwitchReport(
         model=embedder.name,
@@ -140,7 +138,7 @@ def finish_switch(engine: sa.Engine, progress: Progress | None = None) -> str | 
         DatabaseError: a switch runs, or transactions hold a table for minutes.
         PermissionDeniedError, ReadOnlyDatabaseError, DatabaseUnavailableError: as their names say.
     """
-    progress = progress or _unheard
+    progress = progress or unheard
     with _alone(engine) as connection:
         _, model = standby.models(connection)
         if model is not None:
@@ -197,8 +195,11 @@ class _Preparation:
         self._progress = progress
         self.model_id = standby.register(connection, embedder.name, embedder.revision)
 
-    def embed(self, batch_size: int, min_coverage: float) -> None:
-        """Embed until what other workers hold, or what failed and is tried again later, is little enough."""
+    def embed(self, batch_size: int, min_coverage: float) -> standby.Coverage:
+        """Embed until what other workers hold, or what failed and is tried again later, is little enough.
+
+        Returns how many items have a vector of the new model, which is enough.
+        """
         worker = Worker(self._engine, self._embedder, batch_size=batch_size)
         while True:
             # of transactions that began before the model was registered, too
@@ -207,7 +208,8 @@ class _Preparation:
             left = standby.waiting(self._connection, self.model_id)
             found = standby.coverage(self._connection, self.model_id)
             if found.share >= min_coverage or left == 0:
-                return
+                _require_coverage(found, min_coverage)
+                return found
             self._progress("wait for texts that are tried again", found.covered, found.items)
             time.sleep(_PAUSE_SECONDS)
 
@@ -244,23 +246,6 @@ class _Preparation:
                 )
             self._progress("embed kept queries", first + len(texts), len(queries))
 
-    def require_coverage(self, min_coverage: float) -> standby.Coverage:
-        """How many items have a vector of the new model, which is enough."""
-        found = standby.coverage(self._connection, self.model_id)
-        if found.wrong:
-            raise ModelError(
-                f"{found.wrong:,} standby vectors are of another model, or differ from their narrow copy.",
-                "Begin anew: recsys-pg model switch --finish, then the switch again.",
-            )
-        if found.share < min_coverage:
-            raise ModelError(
-                f"Only {found.covered:,} of {found.items:,} items with a vector have one of the new model:"
-                f" {found.failed:,} failed, {found.without_text:,} have no text.",
-                "recsys_report.failed_embeddings tells why; recsys-pg requeue tries them again. Or lower"
-                " --min-coverage: the others are found by their words only.",
-            )
-        return found
-
     def require_recall(self, min_recall: float, searches: int) -> float:
         """recall@10 of the new index, which is enough."""
         found = standby_recall(self._connection, vector_schema(self._connection), searches, self._progress)
@@ -274,5 +259,16 @@ class _Preparation:
         return found
 
 
-def _unheard(phase: str, done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""
+def _require_coverage(found: standby.Coverage, min_coverage: float) -> None:
+    if found.wrong:
+        raise ModelError(
+            f"{found.wrong:,} standby vectors are of another model, or differ from their narrow copy.",
+            "Begin anew: recsys-pg model switch --finish, then the switch again.",
+        )
+    if found.share < min_coverage:
+        raise ModelError(
+            f"Only {found.covered:,} of {found.items:,} items with a vector have one of the new model:"
+            f" {found.failed:,} failed, {found.without_text:,} have no text.",
+            "recsys_report.failed_embeddings tells why; recsys-pg requeue tries them again. Or lower"
+            " --min-coverage: the others are found by their words only.",
+        )
