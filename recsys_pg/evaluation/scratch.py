@@ -66,19 +66,17 @@ def scratch_database(server: Mapping[str, Any]) -> Iterator[sa.Engine]:
         DatabaseUnavailableError: there is no connection.
     """
     name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
+    engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
     with _connect(server, application_name=name) as owner:
-        with db.translated_errors():
-            _drop_left_behind(owner)
-            _create(owner, name)
-        engine = db.create_engine(make_conninfo(**dict(server) | {"dbname": name}))
         try:
+            with db.translated_errors():
+                _drop_left_behind(owner)
+                _create(owner, name)  # a signal may end it with the database there
             yield engine
         finally:
             engine.dispose()
             with db.translated_errors(), _connect(server) as connection:  # the other may have been cut off
-                connection.execute(
-                    sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-                )
+                _drop(connection, name)
 
 
 def _connect(server: Mapping[str, Any], **more: str) -> psycopg.Connection[Any]:
@@ -98,6 +96,12 @@ def _drop_left_behind(connection: psycopg.Connection[Any]) -> None:
         with suppress(psycopg.Error):  # somebody looks at it, or has dropped it, or the server is read-only
             connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
             _logger.info("dropped %s, which an evaluation that was killed left behind", name)
+
+
+def _drop(connection: psycopg.Connection[Any], name: str) -> None:
+    # not "if exists", which a read-only server refuses as well
+    if connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _create(connection: psycopg.Connection[Any], name: str) -> None:

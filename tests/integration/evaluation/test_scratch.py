@@ -23,6 +23,23 @@ def test_it_is_dropped_however_the_block_ends(server_url, scratch_databases, end
     assert scratch_databases() == before
 
 
+def test_a_signal_as_soon_as_it_is_created_leaves_nothing(server_url, scratch_databases, monkeypatch):
+    before = scratch_databases()
+    execute = psycopg.Connection.execute
+
+    def interrupted(connection, query, *arguments, **more):
+        cursor = execute(connection, query, *arguments, **more)
+        if "create database" in str(query):
+            assert scratch_databases() != before
+            raise SystemExit(143)
+        return cursor
+
+    monkeypatch.setattr(psycopg.Connection, "execute", interrupted)
+    with pytest.raises(SystemExit), scratch_database(db.connection_parameters(server_url)):
+        pytest.fail("it was created")
+    assert scratch_databases() == before
+
+
 def test_what_a_killed_evaluation_left_behind_is_dropped_by_the_next(server_url, scratch_databases):
     parameters = db.connection_parameters(server_url)
     left, looked_at = "recsys_pg_evaluation_0123456789ab", "recsys_pg_evaluation_0123456789cd"
