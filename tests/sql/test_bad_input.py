@@ -117,6 +117,7 @@ REFUSED = [
     ("insert into recsys.items (title, price) values ('x', 'NaN')", "23514", "items_price_check"),
     ("insert into recsys.items (title, price) values ('x', 'Infinity')", "23514", "items_price_check"),
     ("insert into recsys.items (title, tags) values ('x', '{a,null}')", "23514", "items_tags_check"),
+    ("insert into recsys.items (title, tags) values ('x', '{a,\"\"}')", "23514", "items_tags_check"),
     (f"insert into recsys.items (title, tags) values ('x', array[{LONG}])", "23514", "items_tags_check"),
     ("insert into recsys.items (title, attributes) values ('x', '[]')", "23514", "items_attributes_check"),
     ("insert into recsys.items (title, category) values ('x', '')", "23514", "items_category_check"),
