@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
 from recsys_pg.db import driver_connection
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
 from recsys_pg.watching import watched
 
@@ -44,7 +44,7 @@ _FORGET = "delete from recsys.deferred_indexes where index_name = %s"
 
 
 @contextmanager
-def built_last(engine: sa.Engine, rows: int, progress: Progress | None = None) -> Iterator[bool]:
+def built_last(engine: sa.Engine, rows: int, progress: Progress = unheard) -> Iterator[bool]:
     """Load items with vectors in the block; yields whether their index waits until the end.
 
     It does where ``rows`` are at least 5,000 and as many as there are, which are few enough to be searched
@@ -59,7 +59,7 @@ def built_last(engine: sa.Engine, rows: int, progress: Progress | None = None) -
         build_deferred(engine, progress)
 
 
-def build_deferred(engine: sa.Engine, progress: Progress | None = None) -> bool:
+def build_deferred(engine: sa.Engine, progress: Progress = unheard) -> bool:
     """Build the index if it waits and nobody loads any more; returns whether it was built."""
     with _connected(engine) as connection:
         if not _is_deferred(connection):
@@ -116,7 +116,7 @@ def _defer(connection: psycopg.Connection[Any]) -> bool:
     return True
 
 
-def _build(connection: psycopg.Connection[Any], progress: Progress | None) -> bool:
+def _build(connection: psycopg.Connection[Any], progress: Progress) -> bool:
     row = connection.execute(_DEFERRED, (INDEX,)).fetchone()
     if row is None:
         return False
@@ -134,11 +134,7 @@ def _build(connection: psycopg.Connection[Any], progress: Progress | None) -> bo
                 undo=lambda: _drop(connection),
             )
 
-        def report(blocks: int, total: int | None) -> None:
-            if progress is not None:
-                progress("index", blocks, total)
-
-        watched(connection, build, report)
+        watched(connection, "index", build, progress)
     connection.execute(_FORGET, (INDEX,))
     return True
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from recsys_pg.db import translated_errors
 from recsys_pg.errors import InvalidArgumentError
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _BATCH = 1_000
 
@@ -61,7 +61,7 @@ def read_language(engine: sa.Engine) -> CatalogueLanguage:
         return CatalogueLanguage(language, previous, tuple(connection.scalars(_KNOWN)))
 
 
-def set_language(engine: sa.Engine, language: str, progress: Progress | None = None) -> int:
+def set_language(engine: sa.Engine, language: str, progress: Progress = unheard) -> int:
     """List all items by their words in another language; returns how many were listed anew.
 
     Searches and writes go on meanwhile: until all items are done, the words of a search are compared in both
@@ -99,7 +99,7 @@ def set_language(engine: sa.Engine, language: str, progress: Progress | None = N
     return done
 
 
-def _rewrite_all(engine: sa.Engine, language: str, progress: Progress | None) -> int:
+def _rewrite_all(engine: sa.Engine, language: str, progress: Progress) -> int:
     done = 0
     while left := _count(engine, language):
         before, total = done, done + left
@@ -109,8 +109,7 @@ def _rewrite_all(engine: sa.Engine, language: str, progress: Progress | None) ->
                 parameters = {"language": language, "after": after, "batch": _BATCH}
                 count, after = connection.execute(_REWRITE, parameters).one()
             done += count
-            if progress is not None:
-                progress("items", done, max(done, total))
+            progress("items", done, max(done, total))
         if done == before:
             time.sleep(0.5)  # the rest is held by who writes it, in the new language
     return done

@@ -10,7 +10,7 @@ from recsys_pg.calibration.limits import fit_limits
 from recsys_pg.calibration.trial import Search, Trial, trial
 from recsys_pg.db import translated_errors
 from recsys_pg.errors import InvalidArgumentError
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def calibrate(
     recall: float = 0.995,
     searches: int = 200,
     dry_run: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> list[CalibratedSetting]:
     """Measure the settings of vector search on this database, and write those that change.
 
@@ -50,15 +50,14 @@ def calibrate(
         raise InvalidArgumentError(f"recall is {recall:g}, not between 0.5 and 1.", "The default is 0.995.")
     if not 20 <= searches <= 2000:
         raise InvalidArgumentError(f"searches is {searches}, not between 20 and 2000.", "The default is 200.")
-    report = progress or _silent
     with trial(engine) as running:
         before = running.settings
-        unfiltered, filtered = _searches(running, searches, report)
-        breadth, why_breadth = fit_breadth(running, before, unfiltered, recall, report)
+        unfiltered, filtered = _searches(running, searches, progress)
+        breadth, why_breadth = fit_breadth(running, before, unfiltered, recall, progress)
         broad = replace(before, ef_search=breadth)
-        depth, why_depth = fit_depth(running, broad, filtered, recall, report)
+        depth, why_depth = fit_depth(running, broad, filtered, recall, progress)
         deep = replace(broad, rerank=depth)
-        (exact_limit, why_exact), (scan_limit, why_scan) = fit_limits(running, deep, filtered, report)
+        (exact_limit, why_exact), (scan_limit, why_scan) = fit_limits(running, deep, filtered, progress)
     calibrated = [
         CalibratedSetting("search.ef_search", before.ef_search, breadth, why_breadth),
         CalibratedSetting("search.rerank", before.rerank, depth, why_depth),
@@ -96,7 +95,3 @@ def _write(engine: sa.Engine, calibrated: Sequence[CalibratedSetting]) -> None:
         for setting in calibrated:
             if setting.after != setting.before:
                 connection.execute(statement, {"after": setting.after, "key": setting.key})
-
-
-def _silent(phase: str, done: int, total: int | None) -> None:
-    """Report to nobody."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-_LONG_MINUTES = 5
+from recsys_pg.cli.vacuum_holders import find_holders
+
 _MANY_DEAD = 0.2
 _FEW_ROWS = 10_000
 
@@ -42,31 +43,6 @@ _SPOILING_INDEXES = sa.text(
     where i.indrelid in ('recsys.items'::regclass, 'recsys.searchable_items'::regclass)
         and a.attname in ('price', 'in_stock', 'updated_at')
     group by i.indexrelid order by 1
-    """
-)
-_HOLDERS = sa.text(
-    """
-    select concat('the transaction of server process ', a.pid, ' (' || nullif(a.application_name, '') || ')')
-        as holder, extract(epoch from now() - a.xact_start)::integer / 60 as minutes,
-        'select pg_terminate_backend(' || a.pid || ')' as remedy
-    from pg_stat_activity a
-    where a.datname = current_database() and a.pid <> pg_backend_pid() and a.backend_type = 'client backend'
-        and a.xact_start < now() - make_interval(mins => :minutes)
-        and num_nonnulls(a.backend_xmin, a.backend_xid) > 0
-    union all
-    select 'the prepared transaction ' || quote_literal(p.gid),
-        extract(epoch from now() - p.prepared)::integer / 60, 'rollback prepared ' || quote_literal(p.gid)
-    from pg_prepared_xacts p
-    where p.database = current_database() and p.prepared < now() - make_interval(mins => :minutes)
-    union all
-    select 'the replication slot ' || s.slot_name, null, 'select pg_drop_replication_slot('
-        || quote_literal(s.slot_name) || ')'
-    from pg_replication_slots s where s.xmin is not null and not s.active
-    union all
-    select 'the replica ' || coalesce(nullif(r.application_name, ''), host(r.client_addr), r.pid::text), null,
-        'its longest query; hot_standby_feedback passes it on'
-    from pg_stat_replication r where age(r.backend_xmin) > 100000
-    order by 2 desc nulls last limit 3
     """
 )
 _UNCLEANED = sa.text(
@@ -125,14 +101,11 @@ def find_spoilers(connection: sa.Connection, health: Sequence[TableHealth]) -> l
     if not dead:
         return found
     rows = ", ".join(f"{table.dead_rows:,} in {table.table}" for table in dead)
-    holders = connection.execute(_HOLDERS, {"minutes": _LONG_MINUTES}).all()
-    for holder, minutes, remedy in holders:
-        since = "" if minutes is None else f", open for {minutes} minutes,"
-        found.append(
-            Spoiler(
-                f"Dead rows, {rows}, cannot go while {holder}{since} may need them.", f"End it: {remedy};"
-            )
-        )
+    holders = find_holders(connection)
+    found += [
+        Spoiler(f"Dead rows, {rows}, cannot go while {holder.who} may need them.", holder.remedy)
+        for holder in holders
+    ]
     if not holders:
         unclean = set(connection.scalars(_UNCLEANED))
         off = next((table.table for table in dead if table.table in unclean), None)

@@ -13,7 +13,7 @@ from recsys_pg.collaborative.histories import Histories, MeanQuery, served
 from recsys_pg.collaborative.operators.operator import Floats, Halves, OperatorSum, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
 from recsys_pg.collaborative.threads import in_threads
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 MOST_NEIGHBORS = 200
 """Entries of a row of the residual."""
@@ -105,7 +105,7 @@ def factorize(
     neighbors: int | None = None,
     most_neighbors: int = MOST_NEIGHBORS,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Factors:
     """The factors that come nearest to a sum of operators, up to one factor of all scores.
 
@@ -126,7 +126,7 @@ def factorize(
     """
 
     def report(phase: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(phase, done, total) if progress else None
+        return lambda done, total: progress(phase, done, total)
 
     dimensions = min(dimensions, histories.n_items, histories.n_users)
     asked = AskedScores(operators, histories)

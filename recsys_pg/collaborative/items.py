@@ -15,7 +15,7 @@ from recsys_pg.collaborative.copying import copied_rows, known_places
 from recsys_pg.collaborative.operators.operator import Floats, Halves
 from recsys_pg.config import DIMENSIONS
 from recsys_pg.db import driver_connection
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _ROW = np.dtype(
     [
@@ -88,7 +88,7 @@ def read_content(connection: psycopg.Connection[Any], item_ids: npt.NDArray[np.i
 
 
 def read_embeddings(
-    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
+    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress = unheard
 ) -> Halves:
     """(n_items, 384) the embeddings of the given items, ascending ids; NaN in the rows of items without."""
     found: Halves = np.full((len(item_ids), DIMENSIONS), np.nan, np.float16)
@@ -99,13 +99,12 @@ def read_embeddings(
         known, places = known_places(batch["id"].astype(np.int64), item_ids)
         found[places] = batch["embedding"][known]
         done += len(batch)
-        if progress:
-            progress("read embeddings", done, max(done, len(item_ids)))
+        progress("read embeddings", done, max(done, len(item_ids)))
     return found
 
 
 def read_features(
-    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress | None = None
+    connection: sa.Connection, item_ids: npt.NDArray[np.int64], progress: Progress = unheard
 ) -> list[list[str]]:
     """What the fields of the given items say, such as "category=Drama"; see recsys_api._features."""
     found: list[list[str]] = [[] for _ in item_ids]
@@ -117,6 +116,6 @@ def read_features(
         copy.set_types(["int8", "text[]"])
         for done, (item_id, features) in enumerate(copy.rows(), start=1):
             found[place[item_id]] = [intern(feature) for feature in features]
-            if progress and done % 10_000 == 0:
+            if done % 10_000 == 0:
                 progress("read fields", done, len(item_ids))
     return found

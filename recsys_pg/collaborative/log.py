@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from recsys_pg.collaborative.copying import copied_rows
 from recsys_pg.collaborative.sequences import Sequences
 from recsys_pg.db import driver_connection
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 HISTORY_LENGTH = 200
 """Interactions that a history is made of where nothing else is said: what the setting is at first."""
@@ -210,7 +210,7 @@ class InteractionLog:
 
 
 def read_interactions(
-    connection: sa.Connection, progress: Progress | None = None, *, last_id: int = 2**63 - 1
+    connection: sa.Connection, progress: Progress = unheard, *, last_id: int = 2**63 - 1
 ) -> InteractionLog:
     """All interactions, streamed from the database in the order of the users and their times.
 
@@ -224,8 +224,7 @@ def read_interactions(
         for name, type_ in _COLUMNS.items():
             columns[name].append(batch[name].astype(type_))
         done += len(batch)
-        if progress:
-            progress("read interactions", done, max(done, expected))
+        progress("read interactions", done, max(done, expected))
     user_ids, users = _numbered(_joined(columns, "user_id"))
     item_ids, items = _numbered(_joined(columns, "item_id"))
     return InteractionLog(

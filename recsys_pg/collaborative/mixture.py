@@ -12,7 +12,7 @@ from recsys_pg.collaborative.histories import Histories, served
 from recsys_pg.collaborative.holdout import Holdout
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Scorer
 from recsys_pg.collaborative.shortlist import Shortlist
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 LENGTH = 20
 """Of the lists that are compared: NDCG@20."""
@@ -65,7 +65,7 @@ def choose(
     holdout: Holdout,
     *,
     memory_gb: float = 4.0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Mixture:
     """The sum of operators with the best NDCG@20 on what was held out, found by forward selection.
 
@@ -142,7 +142,7 @@ class _Lists:
         names: Sequence[tuple[str, float]],
         holdout: Holdout,
         memory_gb: float,
-        progress: Progress | None,
+        progress: Progress,
     ) -> None:
         asked = np.flatnonzero(np.diff(holdout.targets.indptr))
         entries = int(memory_gb * 1e9 / _BYTES_AN_ENTRY)
@@ -166,8 +166,7 @@ class _Lists:
             blocks.append(np.stack([shortlist.part_of(part) for part in scores]))
             closed.append(shortlist.closed)
             hits.append(shortlist.hits)
-            if progress:
-                progress("compare operators", start + len(users), len(asked))
+            progress("compare operators", start + len(users), len(asked))
         width = max(block.shape[2] for block in blocks)
         self.scores: Floats = np.concatenate([_widened(block, width, 0) for block in blocks], axis=1)
         is_closed = np.concatenate([_widened(block, width, True) for block in closed])

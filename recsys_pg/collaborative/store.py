@@ -118,12 +118,7 @@ def write_model(
             _write_content_map(connection, model_id, trained.content, 1 + len(trained.decays))
         written = _write_graph(connection, model_id, trained, kept, progress)
     if trained.factors is not None:
-        progress("index factors", 0, None)
-        watched(
-            connection,
-            lambda: index_partitions(connection, model_id),
-            lambda done, total: progress("index factors", done, total),
-        )
+        watched(connection, "index factors", lambda: index_partitions(connection, model_id), progress)
         classify_lengths(connection, model_id)
         attach_partitions(connection, model_id)
     return model_id, written

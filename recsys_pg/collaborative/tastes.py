@@ -51,12 +51,7 @@ def refresh_tastes(connection: psycopg.Connection[Any], progress: Progress) -> N
         is_indexed = _refresh(connection, progress)
     # who waits for the lock is older than the build, and a concurrent build waits for who is older
     if not is_indexed:
-        progress("index tastes", 0, None)
-        watched(
-            connection,
-            lambda: _index(connection),
-            lambda blocks, total: progress("index tastes", blocks, total),
-        )
+        watched(connection, "index tastes", lambda: _index(connection), progress)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def train(
     force: bool = False,
     seed: int = 0,
     checkpoint_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> TrainReport:
     """Learn from all interactions, and make the model the one that recommendations use unless it is worse.
 
@@ -140,18 +140,17 @@ def train(
     if memory_gb is None:
         memory_gb = default_memory_gb()
     check_arguments(algorithm, neighbors, reg, memory_gb, holdout)
-    report = progress or unheard
     started = time.monotonic()
     checkpoints = Checkpoints(checkpoint_dir)
     with translated_errors(), _connected_alone(engine) as connection:
-        report("count interactions", 0, None)
+        progress("count interactions", 0, None)
         with connection.begin():
             size = read_counts(connection).size
         if size.users:
             check_least(size, neighbors, memory_gb)
-        report("read interactions", 0, None)
+        progress("read interactions", 0, None)
         with connection.begin():
-            material = read_material(connection, checkpoints, seed=seed, progress=report)
+            material = read_material(connection, checkpoints, seed=seed, progress=progress)
         log = material.log
         users, items = log.likes.shape
         outcome = TrainReport(
@@ -161,7 +160,7 @@ def train(
         if not outcome.message:
             options = _Options(algorithm, neighbors, reg, memory_gb, holdout, seed)
             outcome, trained, how = _learned(
-                connection, outcome, material, options, checkpoints=checkpoints, progress=report
+                connection, outcome, material, options, checkpoints=checkpoints, progress=progress
             )
             _make_sure_to_be_alone(connection)
             with _autocommitted(engine) as storing:
@@ -180,7 +179,7 @@ def train(
                         "until": min(int(log.times.max()), material.read_at),
                     },
                     metrics=_metrics(outcome, trained, time.monotonic() - started),
-                    progress=report,
+                    progress=progress,
                 )
                 outcome = replace(outcome, model_id=model_id, neighbors_written=written)
                 if force or not (outcome.comparison and outcome.comparison.is_worse):
@@ -189,7 +188,7 @@ def train(
                     outcome = replace(outcome, is_active=True)
                 drop_unused(storing, but=model_id)
         checkpoints.clear()
-        outcome = _refreshed(engine, connection, outcome, report)
+        outcome = _refreshed(engine, connection, outcome, progress)
     return replace(outcome, seconds=time.monotonic() - started, resumed=tuple(checkpoints.resumed))
 
 

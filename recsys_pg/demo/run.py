@@ -21,7 +21,7 @@ from recsys_pg.types import ItemRecord, Progress
 
 _HALF_LIFE = "update recsys.settings set value = '3650' where key = 'popularity.half_life_days'"
 
-ProgressBars: TypeAlias = Callable[[], AbstractContextManager[Progress | None]]
+ProgressBars: TypeAlias = Callable[[], AbstractContextManager[Progress]]
 """Opens what shows the progress of a step."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from recsys_pg.config import DEFAULT_MODEL
 from recsys_pg.embedding.embedder import Embeddings
 from recsys_pg.embedding.sentence_transformer import SentenceTransformerEmbedder
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _SETTINGS: tuple[tuple[Literal["float32", "bfloat16"], float], ...] = (
     ("float32", 1),
@@ -45,7 +45,7 @@ def measure_speed(
     *,
     model: str = DEFAULT_MODEL,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> list[Speed]:
     """The speed of a model on texts: as a worker would compute by default, then in other ways.
 
@@ -56,8 +56,7 @@ def measure_speed(
     exact: Embeddings | None = None
     speeds = []
     for number, (precision, factor) in enumerate(_SETTINGS):
-        if progress:
-            progress("measure", number, len(_SETTINGS))
+        progress("measure", number, len(_SETTINGS))
         embedder = SentenceTransformerEmbedder(
             model, threads=threads, precision=precision, batch_tokens=max(1, int(default * factor))
         )
@@ -77,6 +76,5 @@ def measure_speed(
                 least_cosine=float(np.einsum("ij,ij->i", exact, vectors).min()),
             )
         )
-    if progress:
-        progress("measure", len(_SETTINGS), len(_SETTINGS))
+    progress("measure", len(_SETTINGS), len(_SETTINGS))
     return speeds

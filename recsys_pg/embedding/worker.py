@@ -25,7 +25,7 @@ from recsys_pg.embedding.upkeep import Upkeep
 from recsys_pg.embedding.wakeup import Listener
 from recsys_pg.embedding.watched import WatchedEmbedder
 from recsys_pg.errors import InvalidArgumentError, ModelError, ModelUnavailableError
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 logger = logging.getLogger("recsys_pg.embedding")
 
@@ -105,7 +105,7 @@ class Worker:
         self._left: SimpleQueue[list[Job]] = SimpleQueue()
         self._upkeep = Upkeep(engine, embedder)
 
-    def run_once(self, progress: Progress | None = None) -> WorkerReport:
+    def run_once(self, progress: Progress = unheard) -> WorkerReport:
         """Embed until nothing is due; what failed in this pass is due later.
 
         Where nearly all items wait, and are many, their vector index is built after them: see `built_last`.
@@ -128,8 +128,7 @@ class Worker:
             with built_last(self._engine, due if model.is_active else 0, progress):
                 for outcome in self._lanes(queue).run(threading.Event(), self._require_return):
                     counts += outcome
-                    if progress:
-                        progress("embed", counts.total(), max(due, counts.total()))
+                    progress("embed", counts.total(), max(due, counts.total()))
             self._upkeep.refresh()
         return _report(counts, started)
 

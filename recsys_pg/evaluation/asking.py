@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from recsys_pg.db import translated_errors
 from recsys_pg.evaluation.targets import Question
-from recsys_pg.types import Method, Progress
+from recsys_pg.types import Method, Progress, unheard
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -49,7 +49,7 @@ def ask_all(
     n: int,
     *,
     exclude_seen: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Heard:
     """Ask a question of every method, one after the other; see `ask`."""
     answers = {
@@ -66,7 +66,7 @@ def ask(
     n: int,
     *,
     exclude_seen: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Answers:
     """The lists of ``recsys_api.recommend_for_user``, one user after the other over one connection.
 
@@ -88,8 +88,7 @@ def ask(
         started = time.perf_counter()
         for done, user in enumerate(asked, start=1):
             lists[user] = recommended(connection, user, method, n, exclude_seen=exclude_seen)
-            if progress:
-                progress(f"recommend by {method}", done, len(asked))
+            progress(f"recommend by {method}", done, len(asked))
         seconds = time.perf_counter() - started
     return Answers(lists, 1000 * seconds / max(1, len(asked)))
 

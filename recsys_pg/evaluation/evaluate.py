@@ -41,7 +41,7 @@ def evaluate(
     server: str | None = None,
     memory_gb: float = 4.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Evaluation:
     """How well each method of ``recsys_api.recommend_for_user`` foretells what people went on to like.
 
@@ -83,10 +83,9 @@ def evaluate(
         seed,
     )
     _check(options)
-    report = progress or unheard
     started_at, started = datetime.now(UTC), time.monotonic()
     with scratch_server(engine, server) as parameters, scratch_database(parameters) as scratch:
-        part = _hold_out(engine, scratch, options, report)
+        part = _hold_out(engine, scratch, options, progress)
         with translated_errors(), scratch.connect() as connection:
             known = read_known(connection)
             versions = _versions(connection)
@@ -97,8 +96,8 @@ def evaluate(
                 if split == "live"
                 else partial(ask_all, scratch, question(connection, **drawn))
             )
-        training = train(scratch, memory_gb=memory_gb, seed=seed, progress=report)
-        heard = ask(options.methods, max(options.ks), exclude_seen=not repeats, progress=report)
+        training = train(scratch, memory_gb=memory_gb, seed=seed, progress=progress)
+        heard = ask(options.methods, max(options.ks), exclude_seen=not repeats, progress=progress)
         embeddings = _embeddings(scratch, heard.answers.values(), options.ks[0])
     return Evaluation(
         started_at,

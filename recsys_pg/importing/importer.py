@@ -18,7 +18,7 @@ from recsys_pg.importing.interactions import Recorded, stage_interactions, write
 from recsys_pg.importing.missing import check_missing, deactivate
 from recsys_pg.importing.source import InvalidLine
 from recsys_pg.importing.staging import Staging
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _LOCK_KEY = 0x696D7074
 
@@ -45,7 +45,7 @@ def import_dataset(
     *,
     skip_invalid: bool = False,
     deactivate_missing: float | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> ImportReport:
     """Import items, users and interactions; after an error in a file, nothing.
 

@@ -29,7 +29,7 @@ class Staging:
 
     connection: psycopg.Connection[Any]
     skip_invalid: bool
-    progress: Progress | None
+    progress: Progress
     refused: list[InvalidLine] = field(default_factory=list)
     refused_count: int = 0
 
@@ -85,8 +85,7 @@ class Staging:
 
     def report(self, phase: str, done: int, total: int | None) -> None:
         """Tell whoever shows the progress."""
-        if self.progress is not None:
-            self.progress(phase, done, total)
+        self.progress(phase, done, total)
 
     def _rows(
         self, source: Source[Any], values: Callable[[Any], tuple[object, ...]]

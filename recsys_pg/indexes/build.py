@@ -1,20 +1,18 @@
 """Building and dropping partial indexes while the shop is open."""
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from recsys_pg.db import vector_schema
 from recsys_pg.errors import DatabaseError, InvalidArgumentError
 from recsys_pg.indexes.condition import Connection, IndexCondition, count_items, index_expression, index_of
-from recsys_pg.indexes.connection import connected, connected_alone
+from recsys_pg.indexes.connection import connected_alone
 from recsys_pg.indexes.listing import SearchIndex, read_indexes
 from recsys_pg.types import ItemFilter, Progress, unheard
 from recsys_pg.vector_index import VECTOR_BYTES, build_vector_index, memory_mb_for
-
-_POLL_SECONDS = 0.5
+from recsys_pg.watching import watched
 
 
 def build(
@@ -23,7 +21,7 @@ def build(
     *,
     memory_mb: int | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> list[SearchIndex]:
     """Build the partial indexes with these conditions, one after the other; reads and writes go on meanwhile.
 
@@ -37,7 +35,7 @@ def build(
         memory_mb: maintenance_work_mem of the build, in MB. Left out: what the index needs, up to 2048, or
             the server's setting if that is more. An index that does not fit is built several times slower.
         workers: parallel workers beside the builder. Left out: the server's max_parallel_maintenance_workers.
-        progress: called with the index and what PostgreSQL does, blocks done and blocks in all.
+        progress: called with the index, blocks done and blocks in all; see `recsys_pg.watching.watched`.
 
     Returns:
         The indexes, in the order of the conditions.
@@ -57,12 +55,12 @@ def build(
             f"workers is {workers}, not 0 to 1024.", "Leave it out for the server's setting."
         )
     names = []
-    with connected_alone(engine) as builder, connected(engine) as watcher:
+    with connected_alone(engine) as builder:
         for condition in conditions:
-            build_one = _Build(builder, watcher, condition, progress or unheard)
+            build_one = _Build(builder, condition, progress)
             build_one.run(memory_mb, workers)
             names.append(build_one.name)
-        built = {index.index_name: index for index in read_indexes(watcher)}
+        built = {index.index_name: index for index in read_indexes(builder)}
     return [built[name] for name in names]
 
 
@@ -72,7 +70,7 @@ def build_for(
     *,
     memory_mb: int | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> SearchIndex:
     """Build the partial index for exactly the items that a filter lets pass; see `build`.
 
@@ -104,13 +102,10 @@ def drop(engine: sa.Engine, name: str) -> None:
 
 
 class _Build:
-    """The build of one index: the builder's connection works, the watcher's looks how far it is."""
+    """The build of one index."""
 
-    def __init__(
-        self, builder: Connection, watcher: Connection, condition: IndexCondition, progress: Progress
-    ) -> None:
+    def __init__(self, builder: Connection, condition: IndexCondition, progress: Progress) -> None:
         self._builder = builder
-        self._watcher = watcher
         self._condition = condition
         self._progress = progress
         self.name, self._predicate = index_of(builder, condition)
@@ -185,31 +180,7 @@ class _Build:
             f" using hnsw (embedding {vector}.vector_cosine_ops)"
             f" with ({options or 'ef_construction = 200'}) where {expression}"
         )
-        self._watched(lambda: self._builder.execute(statement.encode()))
-
-    def _watched(self, work: Callable[[], object]) -> None:
-        """Do the work in a thread and report from this one, which also gets Ctrl-C and then cancels it."""
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(work)
-            try:
-                while not future.done():
-                    self._report()
-                    wait([future], timeout=_POLL_SECONDS)
-            except BaseException:
-                self._builder.cancel_safe()
-                raise
-        future.result()
-
-    def _report(self) -> None:
-        row = self._watcher.execute(
-            "select p.phase, p.phase like 'waiting%%', p.lockers_done, p.lockers_total, p.blocks_done,"
-            " p.blocks_total from pg_stat_progress_create_index p where p.pid = %s",
-            (self._builder.info.backend_pid,),
-        ).fetchone()
-        if row is not None:
-            phase, waits, lockers_done, lockers_total, blocks_done, blocks_total = row
-            done, total = (lockers_done, lockers_total) if waits else (blocks_done, blocks_total)
-            self._progress(f"{self.name}: {phase}", done, total or None)
+        watched(self._builder, self.name, lambda: self._builder.execute(statement.encode()), self._progress)
 
 
 def _drop_index(connection: Connection, name: str) -> None:

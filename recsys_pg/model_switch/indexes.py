@@ -95,12 +95,7 @@ def build_twins(connection: psycopg.Connection[Any], progress: Progress) -> None
                 undo=lambda: _drop(connection, index.name),
             )
 
-        progress(f"build {index.of}", 0, None)
-        watched(
-            connection,
-            build,
-            lambda blocks, total, name=index.of: progress(f"build {name}", blocks, total),  # type: ignore[misc]
-        )
+        watched(connection, f"build {index.of}", build, progress)
 
 
 def drop_twins(connection: psycopg.Connection[Any]) -> Iterator[str]:

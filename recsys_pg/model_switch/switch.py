@@ -66,7 +66,7 @@ def switch_model(
     searches: int = 100,
     patience_seconds: float = PATIENCE_SECONDS,
     batch_size: int = 256,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> SwitchReport | None:
     """Make the embedder's model the one that searches use, while they go on.
 
@@ -100,7 +100,6 @@ def switch_model(
             raise InvalidArgumentError(f"{argument} is {value}.", "Pass a share, from 0 to 1.")
     if searches < 1:
         raise InvalidArgumentError(f"searches is {searches}.", "Pass a number above 0.")
-    progress = progress or unheard
     started = time.monotonic()
     with _alone(engine) as connection:
         before, _ = standby.models(connection)
@@ -129,7 +128,7 @@ def switch_model(
     )
 
 
-def finish_switch(engine: sa.Engine, progress: Progress | None = None) -> str | None:
+def finish_switch(engine: sa.Engine, progress: Progress = unheard) -> str | None:
     """Give up the standby model and its vectors, the way back of a switch; returns its name, or None.
 
     Killed in between, the next call completes it; so it clears what is there without a standby model too.
@@ -138,7 +137,6 @@ def finish_switch(engine: sa.Engine, progress: Progress | None = None) -> str | 
         DatabaseError: a switch runs, or transactions hold a table for minutes.
         PermissionDeniedError, ReadOnlyDatabaseError, DatabaseUnavailableError: as their names say.
     """
-    progress = progress or unheard
     with _alone(engine) as connection:
         _, model = standby.models(connection)
         if model is not None:

@@ -35,6 +35,27 @@ def queue(connection: sa.Connection) -> Iterator[Finding]:
             )
 
 
+def tastes(connection: sa.Connection) -> Iterator[Finding]:
+    """The taste vectors of users follow what they did."""
+    users, minutes = connection.execute(
+        sa.text(
+            "select count(distinct c.user_id), extract(epoch from now() - min(c.changed_at))::integer / 60"
+            " from recsys.taste_changes c where c.changed_at < now() - make_interval("
+            " secs => :stalled + 10 * recsys_api._setting('worker.taste_delay_seconds'))"
+        ),
+        {"stalled": _STALLED_SECONDS},
+    ).one()
+    if users:
+        yield Finding(
+            "warn",
+            f"The tastes of {users:,} users wait to be computed anew, the oldest for {minutes} minutes; users"
+            " with similar taste are found by these.",
+            "Run: recsys-pg worker; recsys-pg train computes them all too.",
+        )
+    else:
+        yield Finding("ok", "No user's taste waits for long.")
+
+
 def model_switch(connection: sa.Connection) -> Iterator[Finding]:
     """No switch of the embedding model was left halfway, and nobody pays for a way back unknowingly."""
     found = {

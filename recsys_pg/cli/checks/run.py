@@ -30,6 +30,7 @@ _CONTENT: Mapping[str, Check] = {
     "statistics": schema.statistics,
     "rules": filters.rules,
     "queue": data.queue,
+    "tastes": data.tastes,
     "model switch": data.model_switch,
     "failed items": data.failed_items,
     "items without vector": data.items_without_vector,

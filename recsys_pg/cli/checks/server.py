@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from recsys_pg.cli.checks.check import Finding
+from recsys_pg.cli.vacuum_holders import LONG_MINUTES, find_holders
 from recsys_pg.schema import MINIMUM_PGVECTOR, MINIMUM_POSTGRES
 
-_LONG_TRANSACTION_MINUTES = 10
 _SMALL_SHARED_BUFFERS = 128 * 2**20
 _SMALL_MAINTENANCE_MEMORY = 256 * 2**20
 
@@ -102,21 +102,8 @@ def memory(connection: sa.Connection) -> Iterator[Finding]:
 
 def transactions(connection: sa.Connection) -> Iterator[Finding]:
     """Nobody keeps vacuum from cleaning up."""
-    row = connection.execute(
-        sa.text(
-            "select pid, usename, extract(epoch from now() - xact_start)::integer / 60 from pg_stat_activity"
-            " where datname = current_database() and pid <> pg_backend_pid()"
-            " and backend_type = 'client backend' and xact_start < now() - make_interval(mins => :minutes)"
-            " order by xact_start limit 1"
-        ),
-        {"minutes": _LONG_TRANSACTION_MINUTES},
-    ).one_or_none()
-    if row is None:
-        yield Finding("ok", f"None is older than {_LONG_TRANSACTION_MINUTES} minutes.")
-    else:
-        pid, user, minutes = row
-        yield Finding(
-            "warn",
-            f"Process {pid} of role {user} holds one for {minutes} minutes; tables bloat meanwhile.",
-            f"End it in its application, or: select pg_terminate_backend({pid}).",
-        )
+    holders = find_holders(connection)
+    for holder in holders:
+        yield Finding("warn", f"Dead rows cannot go while {holder.who} may need them.", holder.remedy)
+    if not holders:
+        yield Finding("ok", f"None that keeps dead rows is older than {LONG_MINUTES} minutes.")

@@ -7,11 +7,11 @@ from recsys_pg.collaborative.blocks import blocks
 from recsys_pg.collaborative.graph import stacked, strongest_sparse
 from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 
 def cooccurrence(
-    weights: Sparse, *, neighbors: int, exponent: float = 0.4, progress: Progress | None = None
+    weights: Sparse, *, neighbors: int, exponent: float = 0.4, progress: Progress = unheard
 ) -> Operator:
     """RᵀR with R the `normalized` interactions, without its diagonal.
 
@@ -33,6 +33,5 @@ def cooccurrence(
         part = csr_array(transposed[block] @ ratings)
         part.data[np.repeat(np.arange(n_items)[block], np.diff(part.indptr)) == part.indices] = 0
         rows.append(strongest_sparse(part, neighbors))
-        if progress:
-            progress("count together", block.stop, n_items)
+        progress("count together", block.stop, n_items)
     return Operator(graph=stacked(rows))

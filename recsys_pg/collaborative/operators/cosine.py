@@ -6,7 +6,7 @@ from scipy.sparse import csr_array, diags_array
 
 from recsys_pg.collaborative.blocks import blocks
 from recsys_pg.collaborative.graph import stacked, strongest_sparse
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 LONGEST_PROFILE = 2000
 """Items that one user counts for at most; of longer profiles that many are drawn.
@@ -21,7 +21,7 @@ def cosine(
     neighbors: int,
     *,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> csr_array[np.float32]:
     """The item graph of the shrunk cosine, cut to the strongest neighbors of each item.
 
@@ -53,8 +53,7 @@ def cosine(
         part.data /= norms[row] * norms[part.indices] + shrinkage
         part.data[row == part.indices] = 0
         rows.append(strongest_sparse(part.astype(np.float32), neighbors))
-        if progress:
-            progress("learn item graph", block.stop, items.shape[0])
+        progress("learn item graph", block.stop, items.shape[0])
     return stacked(rows)
 
 

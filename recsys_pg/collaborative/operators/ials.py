@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from recsys_pg.collaborative.operators.least_squares import solved_rows
 from recsys_pg.collaborative.operators.operator import Floats, Operator, Sparse
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 DIMENSIONS = 128
 
@@ -20,7 +20,7 @@ def ials(
     unobserved: float | None = None,
     epochs: int = 8,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Operator:
     """The operator of a matrix factorization by alternating least squares.
 
@@ -50,8 +50,7 @@ def ials(
         np.float32
     )
     for epoch in range(epochs):
-        if progress:
-            progress("learn factors", epoch, epochs)
+        progress("learn factors", epoch, epochs)
         user_vectors = _solved(users, item_vectors, reg, unobserved)
         item_vectors = _solved(items, user_vectors, reg, unobserved)
     user_vectors = _solved(users, item_vectors, reg, unobserved)

@@ -3,7 +3,7 @@
 from recsys_pg.collaborative.operators.normalized import normalized
 from recsys_pg.collaborative.operators.operator import Operator, Sparse
 from recsys_pg.collaborative.singular import right_singular_vectors
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 DIMENSIONS = 384
 """Singular vectors; with 384 of them Gowalla is at its best (docs/quality.md)."""
@@ -15,7 +15,7 @@ def lowpass(
     dimensions: int = DIMENSIONS,
     exponent: float = 0.4,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Operator:
     """The projection on the leading singular vectors of the normalized interactions.
 
@@ -37,7 +37,7 @@ def lowpass(
         weights.shape[1],
         min(dimensions, *weights.shape),
         seed=seed,
-        progress=lambda done, total: progress("decompose", done, total) if progress else None,
+        progress=lambda done, total: progress("decompose", done, total),
     )
     vectors[weights.count_nonzero(axis=0) == 0] = 0
     vectors *= scale[:, None]

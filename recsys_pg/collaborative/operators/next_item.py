@@ -10,7 +10,7 @@ from scipy.sparse import coo_array, csr_array
 from recsys_pg.collaborative.graph import stacked, strongest_sparse
 from recsys_pg.collaborative.operators.operator import Operator
 from recsys_pg.collaborative.sequences import Sequences
-from recsys_pg.types import Progress
+from recsys_pg.types import Progress, unheard
 
 _SMALLEST_DECAY = 0.01
 _STEPS = 250_000
@@ -67,7 +67,7 @@ def transitions(
     neighbors: int,
     decay: float = 0.8,
     exponent: float = 0.5,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Operator:
     """How often an item followed on another, the nearer the more, by how often each occurs; for any n_items.
 
@@ -97,8 +97,7 @@ def transitions(
         block.data /= np.sqrt(counts[rows] + 1) * counts[block.indices] ** exponent
         block.data[rows == block.indices] = 0
         blocks.append(strongest_sparse(block, neighbors))
-        if progress:
-            progress("count what follows", stop, n_items)
+        progress("count what follows", stop, n_items)
         start = stop
     return Operator(graph=stacked(blocks))
 

@@ -138,10 +138,28 @@ def test_the_remedy_for_forgotten_items_works(cli, own_shop):
     assert findings(cli, own_shop)["items without vector"]["level"] == "ok"
 
 
+def test_doctor_sees_tastes_that_nobody_computes(cli, own_shop):
+    execute(own_shop, "delete from recsys.taste_changes")
+    assert findings(cli, own_shop)["tastes"]["level"] == "ok"
+    execute(
+        own_shop,
+        "insert into recsys.taste_changes (user_id, changed_at)"
+        " select id, now() - interval '1 hour' from recsys.users limit 2",
+    )
+    found = findings(cli, own_shop)["tastes"]
+    assert (found["level"], found["remedy"][:21]) == ("warn", "Run: recsys-pg worker")
+    assert "of 2 users wait to be computed anew, the oldest for 60 minutes" in found["message"]
+    execute(own_shop, "select recsys_api.refresh_tastes()")
+    assert findings(cli, own_shop)["tastes"]["level"] == "ok"
+
+
 def test_doctor_sees_a_transaction_that_is_left_open(cli, own_shop, monkeypatch):
-    monkeypatch.setattr("recsys_pg.cli.checks.server._LONG_TRANSACTION_MINUTES", 0)
+    monkeypatch.setattr("recsys_pg.cli.vacuum_holders.LONG_MINUTES", 0)
     with psycopg.connect(**db.connection_parameters(own_shop)) as idle:
         idle.execute("select 1")
+        assert findings(cli, own_shop)["transactions"]["level"] == "ok"  # read committed, it holds nothing
+        idle.rollback()
+        idle.execute("create temporary table half_done ()")
         found = findings(cli, own_shop)["transactions"]
         assert found["level"] == "warn"
         assert f"pg_terminate_backend({idle.info.backend_pid})" in found["remedy"]
@@ -171,7 +189,7 @@ def test_status_tells_what_spoils_updates(cli, own_shop):
 
 
 def test_status_names_the_transaction_that_keeps_dead_rows(cli, own_shop, monkeypatch):
-    monkeypatch.setattr("recsys_pg.cli.table_health._LONG_MINUTES", 0)
+    monkeypatch.setattr("recsys_pg.cli.vacuum_holders.LONG_MINUTES", 0)
     execute(
         own_shop, "insert into recsys.users (external_id) select 'u' || n from generate_series(1, 20000) n"
     )
