@@ -14,7 +14,7 @@ from recsys_pg.indexes.condition import Connection
 _LOCK_KEY = 0x696E6478  # "indx"; recsys_report.search_indexes looks for it too
 _GONE_SECONDS = 2
 """How often the server looks whether the builder is still there, while it builds."""
-PATIENCE_SECONDS = 3 * _GONE_SECONDS
+_PATIENCE_SECONDS = 3 * _GONE_SECONDS
 """How long who comes next waits for the server to notice that a builder was killed."""
 
 
@@ -34,7 +34,7 @@ def try_lock(connection: Connection, key: int) -> bool:
     Killed, this process loses it within seconds, whatever the server does for it then.
     """
     connection.execute(f"set client_connection_check_interval = '{_GONE_SECONDS}s'".encode())
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         (is_ours,) = connection.execute("select pg_try_advisory_lock(%s)", (key,)).fetchone() or (False,)
         if is_ours or time.monotonic() > until:

@@ -159,7 +159,8 @@ def test_items_are_written_while_an_index_is_built(shop, shop_url, old_transacti
     assert len(found) == 450
 
 
-def test_two_builders_do_not_get_into_each_others_way(shop, old_transaction, other_session):
+def test_two_builders_do_not_get_into_each_others_way(shop, old_transaction, other_session, monkeypatch):
+    monkeypatch.setattr("recsys_pg.indexes.connection._PATIENCE_SECONDS", 0.5)
     wait = in_thread(lambda: build(shop, [C3]))
     pid = wait_for_builder(other_session)
     assert state(shop) == "building"

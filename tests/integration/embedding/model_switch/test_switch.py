@@ -232,7 +232,8 @@ def test_while_a_load_does_without_the_index_there_is_no_switch(engine, shop, ot
     assert switch_model(engine, other, searches=5).model == "other"
 
 
-def test_one_switch_at_a_time(engine, shop, other):
+def test_one_switch_at_a_time(engine, shop, other, monkeypatch):
+    monkeypatch.setattr("recsys_pg.indexes.connection._PATIENCE_SECONDS", 0.5)
     with engine.connect() as connection:
         connection.execute(sa.text("select pg_advisory_lock(cast(x'73776974' as int))"))
         with pytest.raises(DatabaseError, match=r"is being switched by another process"):
