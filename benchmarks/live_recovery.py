@@ -34,6 +34,9 @@ from recsys_pg import db, embedded
 
 DATABASE = "recsys_live_recovery"
 LEASE = "5"
+TEXT_MS = "2"
+"""What the model takes for a text, so that there is work for some seconds."""
+JOBS = "select count(*), count(lease_token) from recsys.embedding_jobs"
 MOST_SECONDS = 300
 
 
@@ -83,14 +86,23 @@ class Cluster:
         os.kill(pid, signal.SIGKILL)
 
 
+def rewrite(url: str) -> tuple[Any, ...]:
+    """Give all items another text; the jobs when workers are at it, and how many are leased."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "update recsys.items set title = concat_ws(' ', 'again', id, pg_current_xact_id())"
+        )
+        time.sleep(1)
+        return connection.execute(JOBS).fetchone() or ()
+
+
 @contextmanager
 def busy(url: str, *, for_seconds: float = 4.0) -> Iterator[list[Worker]]:
     """Two workers and a writer, who have been at it for a while: all items are to be embedded again."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("update recsys.items set title = 'again ' || id")
     writers = Writers(url)
     writers.start()
-    workers = [Worker(url, "--lease", LEASE) for _ in range(2)]
+    workers = [Worker(url, "--lease", LEASE, "--text-ms", TEXT_MS) for _ in range(2)]
+    rewrite(url)
     time.sleep(for_seconds)
     try:
         yield workers
@@ -107,9 +119,7 @@ def settle(url: str, workers: list[Worker] | None = None) -> dict[str, Any]:
     Workers are new ones unless some are at it.
     """
     with psycopg.connect(url, autocommit=True) as connection:
-        waiting = connection.execute(
-            "select count(*), count(lease_token) from recsys.embedding_jobs"
-        ).fetchone()
+        waiting = connection.execute(JOBS).fetchone()
         connection.execute(
             f"update recsys.items set title = 'mended ' || id where title like '%{POISON}%'".encode()
         )
@@ -172,7 +182,7 @@ def recover_to_a_moment(primary: Cluster) -> dict[str, Any]:
     """A base backup, taken in mid-work, and the WAL up to a moment some seconds later."""
     with busy(primary.url()):
         recovered = primary.base_backup("recovered")
-        time.sleep(3)
+        rewrite(primary.url())
         with psycopg.connect(primary.url(), autocommit=True) as connection:
             (moment,) = connection.execute("select now()::text").fetchone() or ("",)
             time.sleep(3)
@@ -203,6 +213,7 @@ def fail_over(primary: Cluster) -> dict[str, Any]:
     )
     both = make_conninfo(host=hosts, user="postgres", dbname=DATABASE, target_session_attrs="read-write")
     with busy(both) as workers:
+        at_the_kill = rewrite(both)
         primary.kill()
         killed = time.monotonic()
         with psycopg.connect(standby.server.url, autocommit=True) as connection:
@@ -211,6 +222,7 @@ def fail_over(primary: Cluster) -> dict[str, Any]:
         time.sleep(4)
         writers_went_on = sum(worker.is_running() for worker in workers)
         found = {
+            "jobs at the kill, leased": at_the_kill,
             "seconds to promote": round(promoted, 2),
             "workers alive after": writers_went_on,
         }
